@@ -40,7 +40,8 @@ static inline struct slice buf_slice(const struct buf *buf)
     return slice_make(buf->p, buf->n);
 }
 
-/* Give the memory to the caller (free() it); the buffer is empty afterwards. */
+/* Give the memory to the caller (free() it); the buffer is empty afterwards. A NUL follows the
+ * content, not counted in *length (may be NULL); the result is NULL when nothing was ever added. */
 char *buf_take(struct buf *buf, size_t *length);
 
 #endif

@@ -56,7 +56,7 @@ size_t slice_find_char(struct slice s, char c);
 struct slice slice_trim(struct slice s);
 
 /* Take the part before the next `separator` off the front of *rest (the whole rest when there is
- * none). False when *rest is exhausted. */
+ * none). False when *rest is exhausted (empty): "a,,b" gives "a", "", "b", and "a," only "a". */
 bool slice_split(struct slice *rest, char separator, struct slice *part);
 
 /* Digits only, no sign, no space, at least one; false on anything else or on overflow. */

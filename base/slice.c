@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include "base/slice.h"
+
+int slice_cmp(struct slice a, struct slice b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n ? memcmp(a.p, b.p, n) : 0;
+
+    if (order == 0)
+        return (a.n > b.n) - (a.n < b.n);
+    return order < 0 ? -1 : 1;
+}
+
+/* Not tolower(): that one follows the locale. */
+static unsigned char lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+bool slice_eq_nocase(struct slice a, struct slice b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++) {
+        if (lower(a.p[i]) != lower(b.p[i]))
+            return false;
+    }
+    return true;
+}
+
+bool slice_starts_with(struct slice s, struct slice prefix)
+{
+    return s.n >= prefix.n && slice_eq(slice_sub(s, 0, prefix.n), prefix);
+}
+
+bool slice_ends_with(struct slice s, struct slice suffix)
+{
+    return s.n >= suffix.n && slice_eq(slice_sub(s, s.n - suffix.n, suffix.n), suffix);
+}
+
+struct slice slice_sub(struct slice s, size_t from, size_t n)
+{
+    if (from > s.n)
+        from = s.n;
+    if (n > s.n - from)
+        n = s.n - from;
+    /* No arithmetic on NULL, not even + 0. */
+    return slice_make(from ? s.p + from : s.p, n);
+}
+
+size_t slice_find_char(struct slice s, char c)
+{
+    const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+
+    return at ? (size_t)(at - s.p) : s.n;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice s)
+{
+    while (s.n && is_blank(s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && is_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+bool slice_split(struct slice *rest, char separator, struct slice *part)
+{
+    size_t at;
+
+    if (rest->n == 0)
+        return false;
+    at = slice_find_char(*rest, separator);
+    *part = slice_sub(*rest, 0, at);
+    *rest = slice_sub(*rest, at < rest->n ? at + 1 : at, SIZE_MAX);
+    return true;
+}
+
+bool slice_parse_u64(struct slice s, uint64_t *value)
+{
+    uint64_t sum = 0;
+
+    if (s.n == 0)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(sum, 10, &sum) ||
+            __builtin_add_overflow(sum, (uint64_t)(s.p[i] - '0'), &sum))
+            return false;
+    }
+    *value = sum;
+    return true;
+}

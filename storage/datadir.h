@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The data directory: its layout, its lock, its format version.
+ *
+ *   format        "tidemark 1"            lock      flock: one process at a time
+ *   index/        the key-value store     blobs/<algorithm>/<2 hex>/<hex>
+ *   uploads/      <id> and <id>.meta      control.sock, index.damaged (marker of a failed commit)
+ *
+ * Only base names of our own making are ever opened under it. Main thread; the descriptors may be
+ * used by any.
+ */
+#ifndef STORAGE_DATADIR_H
+#define STORAGE_DATADIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/fault.h"
+
+#define DATADIR_FORMAT 1
+
+struct datadir {
+    char *path; /* as given */
+    int fd;     /* O_DIRECTORY */
+    int lock_fd;
+    int blobs_fd, uploads_fd;
+};
+
+/* Create what is missing (each directory synced), take the lock. Refuses with words that help: not
+ * writable, locked (ERR_LOCKED, names the pid that holds it), newer format, a network file system,
+ * a directory with foreign files and no format file. */
+int datadir_open(const char *path, struct datadir *dir, struct fault *fault) MUST_CHECK;
+void datadir_close(struct datadir *dir);
+
+/* Without the lock and without changing anything, for asking a running server. */
+int datadir_peek(const char *path, struct fault *fault) MUST_CHECK;
+
+/* The marker that a commit failed; its presence at start asks for a check of the index. */
+int datadir_mark_damaged(const struct datadir *dir, struct fault *fault) MUST_CHECK;
+bool datadir_is_marked(const struct datadir *dir);
+int datadir_clear_mark(const struct datadir *dir, struct fault *fault) MUST_CHECK;
+
+/* Ask the kernel to drop its cached pages of the index files. */
+void datadir_drop_index_cache(const struct datadir *dir);
+
+/* Free bytes for unprivileged users on the file system. */
+int datadir_free_bytes(const struct datadir *dir, uint64_t *free_bytes, uint64_t *total_bytes,
+                       struct fault *fault) MUST_CHECK;
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys and values of every family: the one place that encodes and decodes them.
+ *
+ * Keys are the family byte, then fixed-size big-endian fields, then at most one run of bytes at
+ * the end, so that they sort by field and a scan over the leading fields is a prefix scan. Values
+ * begin with a format version byte. Decoders take outside bytes: they refuse (ERR_CORRUPT) and
+ * never read past the end; slices they return borrow from the value. Any thread.
+ */
+#ifndef STORAGE_ROWS_H
+#define STORAGE_ROWS_H
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "storage/kv.h"
+
+struct key {
+    size_t n;
+    uint8_t bytes[KV_KEY_MAX];
+};
+
+static inline struct slice key_slice(const struct key *key)
+{
+    return slice_make(key->bytes, key->n);
+}
+
+enum object_kind { OBJECT_BLOB = 1, OBJECT_MANIFEST = 2 };
+/* ABSENT: named (as a subject, or by a sparse manifest) but never stored. */
+enum object_state { OBJECT_ABSENT = 1, OBJECT_LIVE = 2, OBJECT_TRASH = 3, OBJECT_DAMAGED = 4 };
+enum use_why { USE_BLOB = 1, USE_CHILD = 2, USE_SUBJECT = 3 };
+enum due_kind { DUE_OBJECT = 1, DUE_LINK = 2 };
+
+/* Keys. Names and tags were validated before; one that is too long is our bug. */
+struct key key_meta(struct slice name);
+struct key key_name(struct slice repository);
+struct key key_digest(const struct digest *digest, enum object_kind kind);
+struct key key_obj(uint64_t obj);
+struct key key_body(uint64_t obj);
+struct key key_link(uint64_t repo, uint64_t obj);
+struct key key_use(uint64_t child, uint64_t repo, uint64_t parent, enum use_why why);
+struct key key_tag(uint64_t repo, struct slice tag);
+struct key key_tagof(uint64_t repo, uint64_t obj, struct slice tag);
+struct key key_tomb(uint64_t repo, struct slice version_key);
+struct key key_referrer(uint64_t repo, uint64_t subject, uint64_t obj);
+struct key key_hold(uint64_t repo, uint64_t obj, uint8_t reason, struct slice owner);
+struct key key_managed(uint64_t repo, struct slice tag);
+struct key key_due(int64_t time_ms, enum due_kind kind, uint64_t a, uint64_t b);
+struct key key_cursor(struct slice reader);
+struct key key_event(uint64_t number);
+
+/* Prefixes for scans. */
+struct key key_prefix(enum kv_family family);
+struct key key_prefix_u64(enum kv_family family, uint64_t first);
+struct key key_prefix_u64_u64(enum kv_family family, uint64_t first, uint64_t second);
+/* Rows of a name (repository or tag) that begin with `start`. */
+struct key key_prefix_name(struct slice start);
+
+/* The fields of a key, as its family has them. */
+struct key_fields {
+    enum kv_family family;
+    uint64_t id[3];       /* the fixed fields in order; due: time, a, b */
+    uint8_t byte;         /* use: why; hold: reason; due, digest: kind */
+    struct digest digest; /* digest */
+    struct slice text;    /* the run of bytes at the end; borrows from the key */
+};
+int key_decode(struct slice key, struct key_fields *fields) MUST_CHECK;
+
+/* Values. Encoders append to `out` (its maximum should be KV_VALUE_MAX; check out->overflow). */
+struct row_obj {
+    enum object_kind kind;
+    enum object_state state;
+    uint8_t store;  /* where the bytes are: see enum object_store */
+    uint64_t size;  /* bytes */
+    uint64_t links; /* link rows that are not trashed */
+    int64_t due_ms; /* state TRASH: when it may be reaped */
+    struct digest digest;
+    struct slice media_type; /* of a manifest; empty for blobs */
+};
+enum object_store { OBJECT_IN_INDEX = 1, OBJECT_IN_FILE = 2 };
+
+/* A repository's link to an object. due_ms != 0: deleted here, restorable until then, not served.
+ */
+struct row_link {
+    int64_t since_ms;
+    uint64_t seq; /* event that made it; cited */
+    int64_t due_ms;
+};
+#define ROW_LINK_SEQ_OFFSET 9
+
+struct row_tag {
+    uint64_t obj;
+    uint64_t seq; /* event of the binding; cited */
+    int64_t time_ms;
+    struct slice actor;
+};
+#define ROW_TAG_SEQ_OFFSET 9
+
+struct row_tomb {
+    uint64_t obj;
+    uint64_t seq;
+};
+
+struct row_managed {
+    struct slice owner, hint;
+};
+
+/* What the referrers answer needs of a manifest with a subject. `artifact_type` first for filters;
+ * `descriptor` is the JSON object as it stands in the answer. */
+struct row_referrer {
+    struct slice artifact_type;
+    struct slice descriptor;
+};
+
+void row_obj_encode(struct buf *out, const struct row_obj *row);
+int row_obj_decode(struct slice value, struct row_obj *row) MUST_CHECK;
+void row_link_encode(struct buf *out, const struct row_link *row);
+int row_link_decode(struct slice value, struct row_link *row) MUST_CHECK;
+void row_tag_encode(struct buf *out, const struct row_tag *row);
+int row_tag_decode(struct slice value, struct row_tag *row) MUST_CHECK;
+void row_tomb_encode(struct buf *out, const struct row_tomb *row);
+int row_tomb_decode(struct slice value, struct row_tomb *row) MUST_CHECK;
+void row_managed_encode(struct buf *out, const struct row_managed *row);
+int row_managed_decode(struct slice value, struct row_managed *row) MUST_CHECK;
+void row_referrer_encode(struct buf *out, const struct row_referrer *row);
+int row_referrer_decode(struct slice value, struct row_referrer *row) MUST_CHECK;
+/* name, digest, cursor: one number. */
+void row_id_encode(struct buf *out, uint64_t id);
+int row_id_decode(struct slice value, uint64_t *id) MUST_CHECK;
+
+#endif

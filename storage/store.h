@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything under one data directory, opened together and handed upwards as one thing.
+ */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "base/pool.h"
+#include "storage/blob_file.h"
+#include "storage/datadir.h"
+#include "storage/digest_gate.h"
+#include "storage/kv.h"
+#include "storage/upload.h"
+
+struct store_options {
+    const char *path;
+    struct kv_options kv;
+    struct upload_options uploads;
+    unsigned cpu_threads, io_threads;
+};
+
+struct store {
+    struct datadir dir;
+    struct pool *cpu, *io;
+    struct kv_store *kv;
+    struct blob_files *files;
+    struct digest_gate *gate;
+    struct uploads *uploads;
+};
+
+/* On failure nothing stays open. A failed commit of the index leaves the marker of
+ * storage/datadir.h and calls options->kv.on_fatal. */
+int store_open(const struct store_options *options, struct store *store,
+               struct fault *fault) MUST_CHECK;
+void store_close(struct store *store);
+
+#endif
