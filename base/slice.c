@@ -2,6 +2,8 @@
 #include "config.h"
 #include "base/slice.h"
 
+#include <stdlib.h>
+
 int slice_cmp(struct slice a, struct slice b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -99,4 +101,25 @@ bool slice_parse_u64(struct slice s, uint64_t *value)
     }
     *value = sum;
     return true;
+}
+
+/* Lengths first: names of different length, the usual case, are told apart without their bytes. */
+static int compare_for_duplicates(const void *a, const void *b)
+{
+    const struct slice *x = *(const struct slice *const *)a;
+    const struct slice *y = *(const struct slice *const *)b;
+
+    if (x->n != y->n)
+        return x->n < y->n ? -1 : 1;
+    return x->n ? memcmp(x->p, y->p, x->n) : 0;
+}
+
+size_t slice_find_duplicate(struct slice **slices, size_t n)
+{
+    qsort(slices, n, sizeof(*slices), compare_for_duplicates);
+    for (size_t i = 1; i < n; i++) {
+        if (slice_eq(*slices[i - 1], *slices[i]))
+            return i;
+    }
+    return 0;
 }

@@ -62,4 +62,8 @@ bool slice_split(struct slice *rest, char separator, struct slice *part);
 /* Digits only, no sign, no space, at least one; false on anything else or on overflow. */
 bool slice_parse_u64(struct slice s, uint64_t *value);
 
+/* Sorts the pointers (shorter slices first) and returns an i > 0 whose slice equals the one before
+ * it, or 0 when all differ. n log n comparisons whatever a client puts into the names. */
+size_t slice_find_duplicate(struct slice **slices, size_t n);
+
 #endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Blobs of a repository (distribution-spec, "Pulling blobs", "Pushing blobs", "Mounting",
+ * "Deleting Blobs"). Functions over a transaction, each with one argument struct whose results are
+ * assigned anew in every run; strings in it must outlive the call.
+ */
+#ifndef REGISTRY_BLOB_H
+#define REGISTRY_BLOB_H
+
+#include "registry/link.h"
+
+struct blob_get {
+    struct slice repository;
+    struct digest digest;
+    uint64_t size; /* out */
+};
+/* ERR_NAME_UNKNOWN, ERR_BLOB_UNKNOWN. A manifest's digest is no blob. */
+int blob_get(struct kv_tx *tx, void *blob_get) MUST_CHECK;
+
+struct blob_put {
+    struct slice repository, actor;
+    struct digest digest;
+    uint64_t size;
+};
+/* Link a blob whose file is in place (the digest gate is held). Stages blob.pushed. */
+int blob_put(struct kv_tx *tx, void *blob_put) MUST_CHECK;
+
+struct blob_mount {
+    struct slice repository, actor;
+    struct digest digest;
+    struct slice from; /* repository; empty: any that has it */
+    uint64_t size;     /* out */
+};
+/* ERR_BLOB_UNKNOWN when it cannot be mounted (the handler then begins an upload). */
+int blob_mount(struct kv_tx *tx, void *blob_mount) MUST_CHECK;
+
+struct blob_delete {
+    struct slice repository, actor;
+    struct digest digest;
+    int64_t grace_ms;
+    struct holders holders; /* out, with ERR_BLOB_IN_USE */
+};
+int blob_delete(struct kv_tx *tx, void *blob_delete) MUST_CHECK;
+
+#endif
