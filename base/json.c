@@ -170,6 +170,14 @@ static size_t offset_now(const struct parser *p)
     return yajl_get_bytes_consumed(p->yajl);
 }
 
+/* Its last byte. (A number at the very end is delivered when nothing counts as consumed yet.) */
+static size_t offset_of_token(const struct parser *p)
+{
+    size_t end = offset_now(p);
+
+    return end ? end - 1 : 0;
+}
+
 /* Callbacks answer 0 to stop the parse. */
 static int stop_at(struct parser *p, size_t offset, int code, const char *why)
 {
@@ -190,7 +198,7 @@ static struct json *add_value(struct parser *p, enum json_type type)
     struct json *value;
 
     if (p->values >= p->limits->max_values) {
-        stop_at(p, offset_now(p), ERR_LIMIT, "the document has too many values");
+        stop_at(p, offset_of_token(p), ERR_LIMIT, "the document has too many values");
         return NULL;
     }
     p->values++;
@@ -297,11 +305,11 @@ static int begin_container(struct parser *p, enum json_type type)
     struct json *value;
 
     if (p->depth >= p->limits->max_depth)
-        return stop_at(p, offset_now(p) - 1, ERR_LIMIT, "the document is nested too deeply");
+        return stop_at(p, offset_of_token(p), ERR_LIMIT, "the document is nested too deeply");
     value = add_value(p, type);
     if (!value)
         return 0;
-    value->begin = offset_now(p) - 1;
+    value->begin = offset_of_token(p);
     if (!push_frame(p))
         return stop_no_memory(p);
     p->top->container = value;
@@ -478,6 +486,8 @@ int json_parse(struct arena *arena, struct slice document, const struct json_lim
     int err;
 
     *root = NULL;
+    if (document.n == 0)
+        return fault_set(fault, ERR_SYNTAX, "line 1, column 1: the document is empty");
     if (document.n > DOCUMENT_MAX_BYTES)
         return fault_set(fault, ERR_LIMIT, "the document is larger than 1 GiB");
     err = check_text(document, fault);

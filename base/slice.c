@@ -116,6 +116,8 @@ static int compare_for_duplicates(const void *a, const void *b)
 
 size_t slice_find_duplicate(struct slice **slices, size_t n)
 {
+    if (n < 2)
+        return 0;
     qsort(slices, n, sizeof(*slices), compare_for_duplicates);
     for (size_t i = 1; i < n; i++) {
         if (slice_eq(*slices[i - 1], *slices[i]))

@@ -9,6 +9,7 @@
 #include "base/yaml.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <yaml.h>
 
@@ -217,6 +218,7 @@ static int fail_duplicate(struct parser *p, const struct yaml *a, const struct y
     const struct yaml *second = first == a ? b : a;
     struct slice quote = slice_sub(second->key, 0, QUOTE_MAX);
 
+    quote.n = utf8_valid_prefix(quote); /* not cut within a character */
     return fault_set(p->fault, ERR_SYNTAX,
                      "%d:%d: key '" SLICE_FMT "' is there twice, first at %d:%d", second->key_line,
                      second->key_column, SLICE_ARG(quote), first->key_line, first->key_column);
@@ -328,7 +330,8 @@ int yaml_parse(struct arena *arena, struct slice document, struct yaml **root, s
         return fail_no_memory(&parser);
     yaml_parser_set_encoding(&parser.yaml,
                              YAML_UTF8_ENCODING); /* not UTF-16 by a byte order mark */
-    yaml_parser_set_input_string(&parser.yaml, (const unsigned char *)document.p, document.n);
+    yaml_parser_set_input_string(&parser.yaml,
+                                 (const unsigned char *)(document.p ? document.p : ""), document.n);
     err = run(&parser);
     yaml_parser_delete(&parser.yaml);
     if (err == 0)

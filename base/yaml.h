@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A YAML document as a tree with positions, over libyaml. Anchors, aliases, tags and several
- * documents are refused; depth and number of nodes are limited. One thread at a time.
+ * documents are refused; size (1 MiB), depth (64) and number of nodes (65,536) are limited: ERR_LIMIT.
+ * Texts and keys hold no NUL, and one follows them. One thread at a time.
  */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
@@ -17,7 +18,7 @@ enum yaml_type { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 struct yaml {
     enum yaml_type type;
     struct slice text;  /* YAML_SCALAR */
-    bool quoted;        /* YAML_SCALAR written in quotes */
+    bool quoted;        /* YAML_SCALAR written in quotes or as a block (|, >) */
     struct slice key;   /* when inside a mapping */
     int line, column;   /* of the value, 1-based */
     int key_line, key_column;

@@ -194,6 +194,30 @@ static void test_parse_u64(void)
     CU_ASSERT_FALSE(slice_parse_u64(SLICE("1\0"), &value));
 }
 
+static void test_find_duplicate(void)
+{
+    struct slice names[] = {SLICE("b"), SLICE("aa"), SLICE(""),
+                            SLICE("a"), SLICE("ab"), SLICE("b")};
+    struct slice *sorted[6];
+    size_t at;
+
+    for (size_t i = 0; i < 6; i++)
+        sorted[i] = &names[i];
+    CU_ASSERT_EQUAL(slice_find_duplicate(sorted, 5), 0);
+    CU_ASSERT_EQUAL(slice_find_duplicate(sorted, 1), 0);
+    CU_ASSERT_EQUAL(slice_find_duplicate(NULL, 0), 0);
+    for (size_t i = 0; i < 6; i++)
+        sorted[i] = &names[i];
+    at = slice_find_duplicate(sorted, 6);
+    CU_ASSERT_TRUE_FATAL(at > 0 && at < 6);
+    CU_ASSERT_PTR_NOT_EQUAL(sorted[at - 1], sorted[at]);
+    CU_ASSERT_TRUE(slice_eq(*sorted[at - 1], SLICE("b")) && slice_eq(*sorted[at], SLICE("b")));
+    names[0] = none; /* and the empty one, whatever its pointer */
+    at = slice_find_duplicate(sorted, 6);
+    CU_ASSERT_TRUE_FATAL(at > 0 && at < 6);
+    CU_ASSERT_EQUAL(sorted[at]->n, 0);
+}
+
 void test_suites(void)
 {
     CU_pSuite suite = CU_add_suite("slice", NULL, NULL);
@@ -209,4 +233,5 @@ void test_suites(void)
     CU_add_test(suite, "trim", test_trim);
     CU_add_test(suite, "split", test_split);
     CU_add_test(suite, "parse_u64", test_parse_u64);
+    CU_add_test(suite, "find_duplicate", test_find_duplicate);
 }

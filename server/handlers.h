@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The handlers named in route.def, one file for each endpoint family (v2_manifest.c, ...).
+ */
+#ifndef SERVER_HANDLERS_H
+#define SERVER_HANDLERS_H
+
+#include "server/request.h"
+
+void v2_base_get(struct request *r);
+void v2_catalog_get(struct request *r);
+void v2_discover_get(struct request *r);
+void v2_tags_get(struct request *r);
+void v2_manifest_get(struct request *r);
+void v2_manifest_put(struct request *r);
+void v2_manifest_delete(struct request *r);
+void v2_blob_get(struct request *r);
+void v2_blob_delete(struct request *r);
+void v2_uploads_post(struct request *r);
+void v2_upload_get(struct request *r);
+void v2_upload_patch(struct request *r);
+void v2_upload_put(struct request *r);
+void v2_upload_delete(struct request *r);
+void v2_referrers_get(struct request *r);
+void health_livez(struct request *r);
+void health_readyz(struct request *r);
+void health_metrics(struct request *r);
+
+#endif

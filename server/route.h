@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which endpoint a path names, and the handler of each method. Built once from route.def; any
+ * thread.
+ */
+#ifndef SERVER_ROUTE_H
+#define SERVER_ROUTE_H
+
+#include "server/request.h"
+
+typedef void (*handler_fn)(struct request *r);
+
+enum route_id {
+#define X(id, pattern) ROUTE_##id,
+#include "server/route.def"
+#undef X
+    ROUTE_COUNT
+};
+
+struct route {
+    enum route_id id;
+    const char *pattern; /* as in metrics and access lines */
+    bool is_v2;
+    handler_fn handlers[METHOD_COUNT]; /* NULL: 405 */
+};
+
+extern const struct route routes[ROUTE_COUNT];
+
+/* The route of a path (as sent, no query): captures `name` and `argument`, both borrowed from it,
+ * neither decoded nor checked. NULL when there is none. */
+const struct route *route_find(struct slice path, struct slice *name, struct slice *argument);
+
+/* "GET, HEAD" for an Allow field. */
+void route_allow(const struct route *route, struct buf *out);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The running process: what every handler may reach.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdatomic.h>
+
+#include "server/settings.h"
+#include "storage/store.h"
+
+struct worker;
+
+/* Made by main before the workers start; the pointers stay until they have stopped. */
+struct server {
+    struct store *store;
+    struct worker **workers;
+    unsigned workers_n;
+    atomic_uint connections; /* open now */
+    atomic_bool draining;    /* SIGTERM came: no keep-alive, no new connections */
+    atomic_bool ready;       /* /readyz */
+};
+
+#endif

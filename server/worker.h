@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one thread, one libevent base, its connections for life. Nothing in a turn of its loop
+ * blocks; other threads reach it only through its queue (nodes are struct pool_job, whose `done`
+ * the worker calls).
+ */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include <event2/event.h>
+
+#include "base/pool.h"
+#include "server/server.h"
+
+struct conn;
+
+struct worker {
+    struct server *server;
+    unsigned index;
+    struct event_base *base;
+    struct queue *queue;
+    struct kv_client *kv;
+    const struct settings *settings; /* this worker's reference to the current snapshot */
+    struct conn *conns;              /* all open ones, linked */
+    atomic_uint load;                /* connections, for the dispatcher */
+    struct worker_private *private_; /* thread, events, buffers, graveyard: worker.c's own */
+};
+
+/* Main thread. */
+struct worker *worker_create(struct server *server, unsigned index,
+                             const struct settings *settings);
+void worker_start(struct worker *worker);
+/* Hand over an accepted, non-blocking socket; the worker closes it. */
+void worker_give(struct worker *worker, int fd);
+/* A new snapshot; the worker takes its own reference. */
+void worker_set_settings(struct worker *worker, const struct settings *settings);
+/* Idle connections close, busy ones after their answer. */
+void worker_drain(struct worker *worker);
+/* Close what is left, join the thread, free. */
+void worker_stop(struct worker *worker);
+
+#endif
