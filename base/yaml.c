@@ -19,10 +19,10 @@
 #define QUOTE_MAX          64
 
 struct frame {
-    struct yaml *container;
-    struct yaml *last;    /* child */
-    struct yaml *pending; /* mapping: the child whose key was read and whose value comes next */
-    size_t count;         /* children */
+    struct yaml *container; /* NULL in the first frame, where the root goes */
+    struct yaml *last;      /* child */
+    struct yaml *pending;   /* mapping: the child whose key was read and whose value comes next */
+    size_t count;           /* children */
 };
 
 struct parser {
@@ -31,8 +31,8 @@ struct parser {
     struct fault *fault;
     yaml_parser_t yaml;
     struct yaml *root;
-    struct frame frames[DEPTH_MAX];
-    int depth; /* frames in use */
+    struct frame frames[1 + DEPTH_MAX];
+    int depth;
     size_t nodes;
     struct slice **sorted; /* scratch for check_keys */
     size_t sorted_max;
@@ -83,7 +83,7 @@ static int fail_libyaml(struct parser *p)
 
 static struct frame *top(struct parser *p)
 {
-    return p->depth ? &p->frames[p->depth - 1] : NULL;
+    return &p->frames[p->depth];
 }
 
 static int create_node(struct parser *p, yaml_mark_t mark, struct yaml **node)
@@ -97,9 +97,13 @@ static int create_node(struct parser *p, yaml_mark_t mark, struct yaml **node)
     return 0;
 }
 
-static void append(struct frame *frame, struct yaml *node)
+static void append(struct parser *p, struct yaml *node)
 {
-    if (frame->last)
+    struct frame *frame = top(p);
+
+    if (!frame->container)
+        p->root = node;
+    else if (frame->last)
         frame->last->next = node;
     else
         frame->container->first = node;
@@ -113,17 +117,14 @@ static int place_node(struct parser *p, yaml_mark_t mark, struct yaml **node)
     struct frame *frame = top(p);
     int err;
 
-    if (frame && frame->pending) {
+    if (frame->pending) {
         *node = frame->pending;
         frame->pending = NULL;
     } else {
         err = create_node(p, mark, node);
         if (err < 0)
             return err;
-        if (frame)
-            append(frame, *node);
-        else
-            p->root = *node;
+        append(p, *node);
     }
     (*node)->line = (int)mark.line + 1;
     (*node)->column = (int)mark.column + 1;
@@ -132,9 +133,9 @@ static int place_node(struct parser *p, yaml_mark_t mark, struct yaml **node)
 
 static bool expects_key(struct parser *p)
 {
-    struct frame *frame = top(p);
+    const struct frame *frame = top(p);
 
-    return frame && frame->container->type == YAML_MAPPING && !frame->pending;
+    return frame->container && frame->container->type == YAML_MAPPING && !frame->pending;
 }
 
 static int refuse_properties(struct parser *p, yaml_mark_t mark, const yaml_char_t *anchor,
@@ -166,7 +167,7 @@ static int on_key(struct parser *p, const yaml_event_t *event)
         return err;
     node->key_line = (int)event->start_mark.line + 1;
     node->key_column = (int)event->start_mark.column + 1;
-    append(top(p), node);
+    append(p, node);
     top(p)->pending = node;
     return copy_text(p, event, &node->key);
 }
@@ -203,7 +204,7 @@ static int on_container(struct parser *p, yaml_mark_t mark, enum yaml_type type)
     if (err < 0)
         return err;
     node->type = type;
-    p->frames[p->depth++] = (struct frame){.container = node};
+    p->frames[++p->depth] = (struct frame){.container = node};
     return 0;
 }
 

@@ -23,6 +23,8 @@ tap()
 # Prints a line for each violation below the folder $1.
 violations()
 {
+	# The dollars are awk's.
+	# shellcheck disable=SC2016
 	(cd "$1" && find base storage auth registry release server cli -name '*.[ch]' -o \
 		-name '*.def' 2>/dev/null | sort | xargs awk '
 	BEGIN {

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "server/v2.h"
+
+#include "base/json.h"
+
+int v2_digest_argument(const struct request *r, struct digest *digest, struct fault *fault)
+{
+    return digest_parse(r->argument, digest, fault);
+}
+
+void v2_digest_field(struct request *r, const struct digest *digest)
+{
+    char text[DIGEST_TEXT_MAX];
+
+    response_field(r, "Docker-Content-Digest", digest_format(digest, text));
+    r->log_digest = *digest;
+}
+
+struct slice v2_etag(struct request *r, const struct digest *digest)
+{
+    char text[DIGEST_TEXT_MAX];
+
+    return arena_printf(&r->arena, "\"" SLICE_FMT "\"", SLICE_ARG(digest_format(digest, text)));
+}
+
+void v2_location(struct request *r, const char *kind, const struct digest *digest)
+{
+    char text[DIGEST_TEXT_MAX];
+
+    response_fieldf(r, "Location", "/v2/" SLICE_FMT "/%s/" SLICE_FMT, SLICE_ARG(r->repository),
+                    kind, SLICE_ARG(digest_format(digest, text)));
+}
+
+int v2_page_parse(struct request *r, struct v2_page *page, struct fault *fault)
+{
+    struct slice text;
+    uint64_t max = r->worker->settings->lists_max_page;
+    uint64_t n = max;
+
+    *page = (struct v2_page){0};
+    int err = request_query(r, SLICE("n"), 0, &text);
+    if (err == 0 && !slice_parse_u64(text, &n))
+        return fault_set(fault, ERR_PAGINATION_INVALID,
+                         "n must be a number of entries, digits only");
+    if (err != 0 && err != ERR_NOT_FOUND)
+        return fault_set(fault, err, "the query of this request is malformed");
+    page->n = (unsigned)(n < max ? n : max);
+    err = request_query(r, SLICE("last"), 0, &page->last);
+    if (err != 0 && err != ERR_NOT_FOUND)
+        return fault_set(fault, err, "the query of this request is malformed");
+    return 0;
+}
+
+static struct slice detail_finish(struct request *r, struct buf *out)
+{
+    struct slice detail = arena_dup(&r->arena, buf_slice(out));
+
+    buf_fini(out);
+    return detail;
+}
+
+struct slice v2_holders_detail(struct request *r, const struct holders *holders)
+{
+    struct buf out;
+    struct json_writer w;
+
+    buf_init(&out, 16384);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, SLICE("holders"));
+    json_array_begin(&w);
+    for (unsigned i = 0; i < holders->n; i++)
+        json_string(&w, slice_from_cstr(holders->text[i]));
+    json_array_end(&w);
+    json_name(&w, SLICE("more"));
+    json_bool(&w, holders->more);
+    json_object_end(&w);
+    return detail_finish(r, &out);
+}
+
+struct slice v2_digest_detail(struct request *r, const char *name, const struct digest *digest)
+{
+    struct buf out;
+    struct json_writer w;
+    char text[DIGEST_TEXT_MAX];
+
+    buf_init(&out, 1024);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, slice_from_cstr(name));
+    if (digest->algorithm != 0)
+        json_string(&w, digest_format(digest, text));
+    else
+        json_null(&w);
+    json_object_end(&w);
+    return detail_finish(r, &out);
+}
+
+int v2_if_match(const struct request *r, struct digest *digest, struct fault *fault)
+{
+    struct slice text = slice_trim(request_field(r, SLICE("if-match")));
+
+    if (text.p == NULL)
+        return ERR_NOT_FOUND;
+    if (text.n < 2 || text.p[0] != '"' || text.p[text.n - 1] != '"' ||
+        digest_parse(slice_sub(text, 1, text.n - 2), digest, NULL) != 0)
+        return fault_set(fault, ERR_HTTP_BAD_REQUEST,
+                         "If-Match must be one digest in double quotes, as the ETag of a GET");
+    return 0;
+}
