@@ -2,8 +2,8 @@
 /*
  * Threads for work that may block or burn: hashing (cpu), files (io).
  *
- * A job runs on one of the pool's threads; then it is pushed to its `reply` queue, and the owner
- * of that queue calls pool_job_finish for each node it takes, which calls `done` there. With
+ * A job runs on one of the pool's threads; then it is pushed to its `reply` queue, and the owner of
+ * that queue calls `done` of each job it takes: every node on such a queue is a struct pool_job. With
  * reply == NULL there is no second half and `run` may free the job. Jobs start in the order they
  * were given; two jobs may run at once, so ordered work keeps one job in flight.
  */
