@@ -134,8 +134,10 @@ static int fn_get(struct kv_tx *tx, void *arg)
     struct op *op = arg;
     struct key key = row_key(op->key);
     struct slice value;
-    int err = kv_get(tx, key_slice(&key), &value);
+    int err = kv_touch(tx, key_slice(&key)); /* allowed in a read, too */
 
+    if (err == 0)
+        err = kv_get(tx, key_slice(&key), &value);
     op->got_n = err == 0 && value.n < sizeof(op->got) ? value.n : 0;
     if (op->got_n != 0)
         memcpy(op->got, value.p, op->got_n);
