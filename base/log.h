@@ -15,10 +15,21 @@
 #include "base/digest.h"
 #include "base/slice.h"
 
+/* Bytes of a line with its newline; a record that needs more is cut and says so ("cut":true). */
+#define LOG_LINE_MAX 8192
+#define LOG_LINE_MIN 96 /* of log_render's `size` */
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_AUTO, LOG_JSON, LOG_TEXT };
 
-enum log_field_type { LOG_FIELD_END, LOG_FIELD_STR, LOG_FIELD_U64, LOG_FIELD_I64, LOG_FIELD_BOOL, LOG_FIELD_DIGEST };
+enum log_field_type {
+    LOG_FIELD_END,
+    LOG_FIELD_STR,
+    LOG_FIELD_U64,
+    LOG_FIELD_I64,
+    LOG_FIELD_BOOL,
+    LOG_FIELD_DIGEST
+};
 
 struct log_field {
     enum log_field_type type;
@@ -29,8 +40,9 @@ struct log_field {
     const struct digest *digest;
 };
 
-#define LOG_STR(n, s)    ((struct log_field){.type = LOG_FIELD_STR, .name = (n), .text = (s)})
-#define LOG_CSTR(n, s)   ((struct log_field){.type = LOG_FIELD_STR, .name = (n), .text = slice_from_cstr(s)})
+#define LOG_STR(n, s) ((struct log_field){.type = LOG_FIELD_STR, .name = (n), .text = (s)})
+#define LOG_CSTR(n, s)                                                                             \
+    ((struct log_field){.type = LOG_FIELD_STR, .name = (n), .text = slice_from_cstr(s)})
 #define LOG_U64(n, v)    ((struct log_field){.type = LOG_FIELD_U64, .name = (n), .u64 = (v)})
 #define LOG_I64(n, v)    ((struct log_field){.type = LOG_FIELD_I64, .name = (n), .i64 = (v)})
 #define LOG_BOOL(n, v)   ((struct log_field){.type = LOG_FIELD_BOOL, .name = (n), .u64 = (v)})
@@ -43,8 +55,9 @@ void log_write(enum log_level level, const char *event, const char *message,
 #define LOG_CALL(level, event, message, ...)                                                       \
     do {                                                                                           \
         if (log_is_on(level))                                                                      \
-            log_write((level), (event), (message),                                                 \
-                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_FIELD_END}}); \
+            log_write(                                                                             \
+                (level), (event), (message),                                                       \
+                (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_FIELD_END}});    \
     } while (0)
 
 #define log_debug(event, message, ...) LOG_CALL(LOG_DEBUG, event, message, __VA_ARGS__)
@@ -63,8 +76,8 @@ void log_stop(void);
 /* Records dropped because a ring was full. */
 uint64_t log_dropped(void);
 
-/* Render one record into `out` as log_write would (tests, fuzzing). Returns the bytes written,
- * without NUL; never more than `size`. */
+/* Render one record into `out` as log_write would, with its newline. Returns the bytes written,
+ * without NUL; never more than `size`; 0 when that is less than LOG_LINE_MIN. */
 size_t log_render(char *out, size_t size, enum log_format format, int64_t wall_ms,
                   enum log_level level, const char *event, const char *message,
                   const struct log_field *fields);

@@ -27,6 +27,7 @@ struct upload_request {
     uint64_t range_first, range_bytes; /* of Content-Range */
     uint64_t received;                 /* bytes of this body */
     bool finishes;                     /* PUT and single POST: `put.digest` is wanted */
+    bool is_unnamed;                   /* single POST */
     struct blob_put put;
     struct blob_mount mount;
 };
@@ -51,11 +52,26 @@ static struct upload_request *begin(struct request *r)
     return u;
 }
 
+static void dropped(void *arg, int err, struct upload *upload, const struct fault *fault)
+{
+    (void)err;
+    (void)upload;
+    (void)fault;
+    request_release(((struct upload_request *)arg)->r);
+}
+
+/* An upload of a single POST that failed is removed: nobody was told its id. */
 static void finish(struct upload_request *u)
 {
-    if (u->upload != NULL)
-        upload_release(u->upload);
+    struct upload *upload = u->upload;
+
     u->upload = NULL;
+    if (upload != NULL && u->is_unnamed) {
+        upload_cancel(upload, dropped, u);
+        return;
+    }
+    if (upload != NULL)
+        upload_release(upload);
     request_release(u->r);
 }
 
@@ -206,7 +222,7 @@ static int check_before_body(struct upload_request *u, struct fault *fault)
         return fault_set(fault, ERR_UPLOAD_RANGE,
                          "the chunk begins at %llu, but the upload is at %llu; go on from there",
                          (unsigned long long)u->range_first, (unsigned long long)offset);
-    if (u->has_range && r->has_length && r->content_length != u->range_bytes)
+    if (u->has_range && !r->is_chunked && r->content_length != u->range_bytes)
         return fault_set(fault, ERR_SIZE_INVALID,
                          "Content-Range covers %llu bytes, Content-Length says %llu",
                          (unsigned long long)u->range_bytes, (unsigned long long)r->content_length);
@@ -307,6 +323,7 @@ static int parse_post(struct upload_request *u, enum digest_algorithm *algorithm
     int err = request_query(u->r, SLICE("digest"), 0, &text);
     if (err == 0) {
         u->finishes = true;
+        u->is_unnamed = true;
         err = digest_parse(text, &u->put.digest, fault);
         *algorithm = err == 0 ? u->put.digest.algorithm : DIGEST_SHA256;
         return err;
