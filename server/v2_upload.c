@@ -77,7 +77,15 @@ static void finish(struct upload_request *u)
 
 static void refuse(struct upload_request *u, int err, const struct fault *fault)
 {
-    response_send_error(u->r, err, fault, SLICE(""));
+    struct fault copy = FAULT_INIT; /* the upload's own may go with it */
+
+    if (fault != NULL)
+        copy = *fault;
+    if (u->upload != NULL && !u->is_unnamed) {
+        upload_release(u->upload);
+        u->upload = NULL;
+    }
+    response_send_error(u->r, err, &copy, SLICE(""));
     finish(u);
 }
 
@@ -91,6 +99,17 @@ static void add_upload_fields(struct upload_request *u)
                     SLICE_ARG(u->r->repository), SLICE_ARG(id));
     response_fieldf(u->r, "Range", "0-%llu", (unsigned long long)(offset > 0 ? offset - 1 : 0));
     response_field(u->r, "Docker-Upload-UUID", id);
+}
+
+/* Where the upload is now. Released first: the client may go on with it as soon as it has read the
+ * answer, on another connection. */
+static void send_state(struct upload_request *u, int status)
+{
+    add_upload_fields(u);
+    upload_release(u->upload);
+    u->upload = NULL;
+    response_send_empty(u->r, status);
+    finish(u);
 }
 
 static void send_created(struct upload_request *u, const struct digest *digest)
@@ -126,9 +145,7 @@ static void flushed(void *arg, int err, struct upload *upload, const struct faul
         refuse(u, err, fault);
         return;
     }
-    add_upload_fields(u);
-    response_send_empty(u->r, 202);
-    finish(u);
+    send_state(u, 202);
 }
 
 static void complete(struct upload_request *u)
@@ -248,9 +265,7 @@ static void created(void *arg, int err, struct upload *upload, const struct faul
     }
     u->upload = upload;
     if (!u->finishes) {
-        add_upload_fields(u);
-        response_send_empty(u->r, 202);
-        finish(u);
+        send_state(u, 202);
         return;
     }
     err = check_before_body(u, &refused);
@@ -462,9 +477,7 @@ static void claimed_for_status(void *arg, int err, struct upload *upload, const 
         return;
     }
     u->upload = upload;
-    add_upload_fields(u);
-    response_send_empty(u->r, 204);
-    finish(u);
+    send_state(u, 204);
 }
 
 void v2_upload_get(struct request *r)
