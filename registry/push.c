@@ -35,6 +35,14 @@ static void end_blob(struct blob_push *push, int err, const struct fault *fault)
     done(arg, err, fault);
 }
 
+/* kv_write has one argument for the function and for its `done`. */
+static int put_blob(struct kv_tx *tx, void *arg)
+{
+    const struct blob_push *push = arg;
+
+    return blob_put(tx, push->put);
+}
+
 static void blob_committed(void *arg, int err)
 {
     struct blob_push *push = arg;
@@ -54,7 +62,7 @@ static void blob_published(void *arg, int err, struct upload *upload, const stru
         return;
     }
     push->put->size = upload_offset(upload);
-    kv_write(push->client, KV_FRONT, blob_put, push->put, blob_committed);
+    kv_write(push->client, KV_FRONT, put_blob, push, blob_committed);
 }
 
 void push_blob(struct kv_client *client, struct upload *upload, struct blob_put *put,
@@ -125,9 +133,16 @@ static void manifest_committed(void *arg, int err)
     queue_push(kv_client_queue(push->client), &push->job.node);
 }
 
+static int put_manifest(struct kv_tx *tx, void *arg)
+{
+    const struct manifest_push *push = arg;
+
+    return manifest_put(tx, push->put);
+}
+
 static void commit(struct manifest_push *push)
 {
-    kv_write(push->client, KV_FRONT, manifest_put, push->put, manifest_committed);
+    kv_write(push->client, KV_FRONT, put_manifest, push, manifest_committed);
 }
 
 /* On the io pool. */

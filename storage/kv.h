@@ -125,7 +125,7 @@ bool kv_has(struct kv_tx *tx, struct slice key, int *err);
 int kv_put(struct kv_tx *tx, struct slice key, struct slice value) MUST_CHECK;
 /* ERR_NOT_FOUND when absent. */
 int kv_del(struct kv_tx *tx, struct slice key) MUST_CHECK;
-/* Count as a writer of `key` for conflict detection. Nothing in a read. */
+/* Count as a writer of `key` for conflict detection; nothing in a read function. */
 int kv_touch(struct kv_tx *tx, struct slice key) MUST_CHECK;
 
 /* The next number of a sequence, from 1; never given twice to committed functions. */

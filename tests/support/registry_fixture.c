@@ -8,11 +8,11 @@
 #include <string.h>
 
 #define TEXT_MAX   8192
-#define TEXT_SLOTS 8
+#define TEXT_SLOTS 128
 
 static const struct slice actor = {"tester", 6};
 
-/* A few static texts, used in turn. */
+/* Static texts, used in turn. */
 static char *next_text(void)
 {
     static char texts[TEXT_SLOTS][TEXT_MAX];

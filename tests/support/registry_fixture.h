@@ -25,10 +25,10 @@ int fixture_blob_mount(const char *repo, const char *from, const char *content);
 /* *holders may be NULL. */
 int fixture_blob_delete(const char *repo, const char *content, struct holders *holders);
 
-/* JSON of a descriptor of a text; static, a few at a time. */
+/* JSON of a descriptor of a text; static: the hundredth call after it overwrites it. */
 const char *fixture_descriptor(const char *media_type, const char *content);
 /* The text of an image over a config and one layer (NULL: none); `more` is put before the last
- * brace (",\"a\":1"). Static, a few at a time. */
+ * brace (",\"a\":1"). Static. */
 const char *fixture_image(const char *config, const char *layer, const char *more);
 /* An index over descriptors written out. */
 const char *fixture_index(const char *descriptors, const char *more);
