@@ -20,7 +20,7 @@
 
 struct blob_push {
     struct kv_client *client;
-    struct upload *upload;
+    struct upload **upload;
     struct blob_put *put;
     push_done_fn done;
     void *arg;
@@ -48,7 +48,8 @@ static void blob_committed(void *arg, int err)
     struct blob_push *push = arg;
 
     /* Without its row the file is nobody's; the client starts over either way. */
-    upload_published(push->upload);
+    upload_published(*push->upload);
+    *push->upload = NULL;
     end_blob(push, err, NULL);
 }
 
@@ -57,7 +58,6 @@ static void blob_published(void *arg, int err, struct upload *upload, const stru
     struct blob_push *push = arg;
 
     if (err != 0) {
-        upload_release(upload);
         end_blob(push, err, fault);
         return;
     }
@@ -65,14 +65,14 @@ static void blob_published(void *arg, int err, struct upload *upload, const stru
     kv_write(push->client, KV_FRONT, put_blob, push, blob_committed);
 }
 
-void push_blob(struct kv_client *client, struct upload *upload, struct blob_put *put,
+void push_blob(struct kv_client *client, struct upload **upload, struct blob_put *put,
                push_done_fn done, void *arg)
 {
     struct blob_push *push = xcalloc(1, sizeof(*push));
 
     *push = (struct blob_push){
         .client = client, .upload = upload, .put = put, .done = done, .arg = arg};
-    upload_finish(upload, &put->digest, blob_published, push);
+    upload_finish(*upload, &put->digest, blob_published, push);
 }
 
 /*

@@ -119,9 +119,11 @@ int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
     step->complete = codec->complete;
     if (err != 0)
         return err;
-    codec->overhead = codec->piece.n > 0 ? 0 : codec->overhead + step->used;
+    codec->overhead += step->used - step->piece.n;
     if (codec->overhead > OVERHEAD_MAX)
         return fault_set(fault, ERR_HTTP_BAD_REQUEST,
                          "malformed request: chunk extensions or trailers are too long");
+    if (step->piece.n > 0)
+        codec->overhead = 0;
     return 0;
 }

@@ -82,6 +82,11 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
     event_add(listener->event, NULL);
 }
 
+static bool is_out_of_resources(int sys)
+{
+    return sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == ENOBUFS;
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     struct listener *listener = arg;
@@ -91,13 +96,12 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                pause_accepting(listener, errno);
-            /* Anything else is the fault of that one connection. */
-            if (errno == EAGAIN || errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-                errno == ENOBUFS)
+            int sys = errno;
+            if (is_out_of_resources(sys))
+                pause_accepting(listener, sys);
+            if (sys == EAGAIN || is_out_of_resources(sys))
                 return;
-            continue;
+            continue; /* the fault of that one connection */
         }
         if (atomic_load(&server->connections) >= listener->all->max_connections) {
             refuse(accepted);

@@ -8,12 +8,17 @@
 /* Threads that read the index at once: workers, fsck, and some in reserve. */
 #define INDEX_READERS 512
 
+const char *config_path(const char *config)
+{
+    if (config == NULL && access(TIDEMARK_CONFIG_FILE, F_OK) == 0)
+        return TIDEMARK_CONFIG_FILE;
+    return config;
+}
+
 int load_settings(const char *config, const struct settings_overrides *overrides,
                   const struct settings **settings, struct fault *fault)
 {
-    if (config == NULL && access(TIDEMARK_CONFIG_FILE, F_OK) == 0)
-        config = TIDEMARK_CONFIG_FILE;
-    return settings_load(config, overrides, settings, fault);
+    return settings_load(config_path(config), overrides, settings, fault);
 }
 
 struct upload_options upload_options_of(const struct settings *settings)

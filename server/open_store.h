@@ -8,7 +8,10 @@
 #include "server/settings.h"
 #include "storage/store.h"
 
-/* settings_load; without `config` from /etc/tidemark/tidemark.yaml where that exists. */
+/* `config`, or the installed tidemark.yaml where there is one and `config` is NULL, or NULL. */
+const char *config_path(const char *config);
+
+/* settings_load of config_path(config). */
 int load_settings(const char *config, const struct settings_overrides *overrides,
                   const struct settings **settings, struct fault *fault) MUST_CHECK;
 

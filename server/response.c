@@ -157,9 +157,8 @@ struct slice response_head(struct request *r, struct slice media_type, const uin
 
 static void settle(struct request *r, enum output_result result)
 {
-    if (result == OUTPUT_BLOCKED)
-        return;
-    exchange_of(r)->response.done = true;
+    exchange_of(r)->response.done = result != OUTPUT_BLOCKED;
+    /* Also while it is blocked: what the connection waits for is something else now. */
     if (r->conn != NULL)
         conn_wake(r->conn);
 }

@@ -76,17 +76,18 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 {
     struct process *process = arg;
     const struct settings *settings;
+    const char *key;
     struct fault fault = FAULT_INIT;
 
     (void)fd;
     (void)what;
     notify("RELOADING=1");
-    int err = load_settings(process->config, &process->overrides, &settings, &fault);
+    int err = settings_reload(config_path(process->config), &process->overrides,
+                              process->settings, &settings, &key, &fault);
     if (err != 0) {
         log_error("server.reload", "the new configuration is not valid; the old one stays",
                   LOG_CSTR("why", fault_text(&fault, err)));
     } else {
-        const char *key = settings_needs_restart(process->settings, settings);
         if (key != NULL)
             log_warn("server.reload", "this key changes with the next start only",
                      LOG_CSTR("key", key));

@@ -7,6 +7,13 @@
  *
  * No WRITEMAP (a stray write of ours would reach the file), no NOSYNC (a commit is a promise),
  * NORDAHEAD (rows are read at random).
+ *
+ * A full disk must not end the service, but LMDB reports a write that was cut short by it as EIO,
+ * like a broken disk. So blocks are reserved ahead of the file's end: while that succeeds, a commit
+ * cannot meet a full disk. When it does not, an EIO means "full". Should the disk be broken
+ * as well, nothing is lost: the pages of an aborted commit are written anew by the next one before
+ * anything refers to them, and a failed write of the meta page makes LMDB refuse every later
+ * transaction.
  */
 #include "config.h"
 #include "storage/kv_engine.h"
@@ -17,11 +24,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_READERS 126
+
+/* Bytes reserved ahead: a quarter of the file within these. */
+#define AHEAD_MIN (UINT64_C(4) << 20)
+#define AHEAD_MAX (UINT64_C(64) << 20)
 
 struct lmdb_tx {
     MDB_txn *txn;
@@ -31,7 +43,12 @@ struct lmdb_tx {
 struct lmdb {
     MDB_env *env;
     MDB_dbi dbi;
-    struct lmdb_tx batch, function; /* the writer thread's */
+    uint64_t page_bytes;
+
+    /* The writer thread's. */
+    struct lmdb_tx batch, function;
+    uint64_t reserved_bytes; /* the file has blocks up to here */
+    bool is_disk_full;       /* no more are to be had */
 };
 
 static int err_from_mdb(int rc)
@@ -94,6 +111,7 @@ static int sync_directory(const char *path, struct fault *fault)
 static int open_database(struct lmdb *lmdb, const char *path, struct fault *fault)
 {
     MDB_txn *txn;
+    MDB_stat stat;
     int dead;
     int rc = mdb_reader_check(lmdb->env, &dead);
 
@@ -102,6 +120,9 @@ static int open_database(struct lmdb *lmdb, const char *path, struct fault *faul
     if (rc != 0)
         return fail(rc, path, fault);
     rc = mdb_dbi_open(txn, NULL, 0, &lmdb->dbi);
+    if (rc == 0)
+        rc = mdb_stat(txn, lmdb->dbi, &stat);
+    lmdb->page_bytes = rc == 0 ? stat.ms_psize : 0;
     if (rc == 0)
         rc = mdb_txn_commit(txn);
     else
@@ -148,13 +169,12 @@ static void lmdb_stats(void *env, struct kv_engine_stats *stats)
 {
     struct lmdb *lmdb = env;
     MDB_envinfo info;
-    MDB_stat stat;
 
     *stats = (struct kv_engine_stats){0};
-    if (mdb_env_info(lmdb->env, &info) != 0 || mdb_env_stat(lmdb->env, &stat) != 0)
+    if (mdb_env_info(lmdb->env, &info) != 0)
         return;
     stats->map_size_bytes = info.me_mapsize;
-    stats->used_bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    stats->used_bytes = ((uint64_t)info.me_last_pgno + 1) * lmdb->page_bytes;
     stats->last_commit = info.me_last_txnid;
 }
 
@@ -219,11 +239,37 @@ static void lmdb_reader_end(void *reader)
  * Batches and functions.
  */
 
+/* Have blocks for what the next batches may add. */
+static void reserve_ahead(struct lmdb *lmdb)
+{
+    struct kv_engine_stats stats;
+    uint64_t ahead;
+    int fd;
+
+    lmdb_stats(lmdb, &stats);
+    ahead = stats.used_bytes / 4;
+    ahead = ahead < AHEAD_MIN ? AHEAD_MIN : ahead > AHEAD_MAX ? AHEAD_MAX : ahead;
+    if (stats.used_bytes + ahead > stats.map_size_bytes)
+        ahead = stats.map_size_bytes - stats.used_bytes;
+    /* Half of it is still there. */
+    if (ahead == 0 || stats.used_bytes + ahead / 2 < lmdb->reserved_bytes)
+        return;
+    lmdb->is_disk_full = false;
+    if (mdb_env_get_fd(lmdb->env, &fd) != 0)
+        return;
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)stats.used_bytes, (off_t)ahead) == 0)
+        lmdb->reserved_bytes = stats.used_bytes + ahead;
+    else
+        lmdb->is_disk_full = errno == ENOSPC || errno == EDQUOT; /* else: not to be had here */
+}
+
 static int lmdb_batch_begin(void *env, void **batch)
 {
     struct lmdb *lmdb = env;
-    int rc = mdb_txn_begin(lmdb->env, NULL, 0, &lmdb->batch.txn);
+    int rc;
 
+    reserve_ahead(lmdb);
+    rc = mdb_txn_begin(lmdb->env, NULL, 0, &lmdb->batch.txn);
     lmdb->batch.env = lmdb;
     *batch = &lmdb->batch;
     return err_from_mdb(rc);
@@ -232,8 +278,11 @@ static int lmdb_batch_begin(void *env, void **batch)
 static int lmdb_batch_commit(void *batch)
 {
     struct lmdb_tx *tx = batch;
+    int rc = mdb_txn_commit(tx->txn);
 
-    return err_from_mdb(mdb_txn_commit(tx->txn));
+    if (rc == EIO && tx->env->is_disk_full)
+        rc = ENOSPC;
+    return err_from_mdb(rc);
 }
 
 static void lmdb_abort(void *handle)

@@ -41,7 +41,7 @@ static void add_field(struct record *record, struct slice text)
 {
     size_t i = record->fields_n++;
     char *name = record->names[i];
-    int n = snprintf(name, NAME_MAX, "%zu", i);
+    int n = snprintf(name, NAME_MAX, "%zu.", i);
     uint64_t number = 0;
 
     copy_text(name + n, NAME_MAX - (size_t)n, slice_sub(text, 0, 10));

@@ -133,6 +133,13 @@ static void test_overhead(void)
     for (int i = 0; i < 10000 && err == 0; i++)
         err = http1_body(codec, SLICE("xxxxxxxx"), &step, NULL);
     CU_ASSERT_EQUAL(err, ERR_HTTP_BAD_REQUEST);
+    /* Also when it comes at once, together with a piece. */
+    static char text[9000] = "1;";
+    memset(text + 2, 'x', sizeof(text) - 2);
+    memcpy(text + sizeof(text) - 3, "\r\na", 3);
+    CU_ASSERT_EQUAL(read_message(codec, head, 1).err, 0);
+    CU_ASSERT_EQUAL(http1_body(codec, slice_make(text, sizeof(text)), &step, NULL),
+                    ERR_HTTP_BAD_REQUEST);
     http1_destroy(codec);
 }
 

@@ -8,16 +8,18 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "storage/event.h"
-#include "storage/kv.h"
+#include "storage/kv_engine.h"
 #include "storage/rows.h"
 
 #include <CUnit/CUnit.h>
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,8 +136,10 @@ static int fn_get(struct kv_tx *tx, void *arg)
     struct op *op = arg;
     struct key key = row_key(op->key);
     struct slice value;
-    int err = kv_get(tx, key_slice(&key), &value);
+    int err = kv_touch(tx, key_slice(&key)); /* allowed in a read, too */
 
+    if (err == 0)
+        err = kv_get(tx, key_slice(&key), &value);
     op->got_n = err == 0 && value.n < sizeof(op->got) ? value.n : 0;
     if (op->got_n != 0)
         memcpy(op->got, value.p, op->got_n);
@@ -1160,6 +1164,158 @@ static void test_budget(void)
     end();
 }
 
+/*
+ * Commits that fail.
+ */
+
+static unsigned fatal_calls;
+
+static void on_fatal(void *arg, const struct fault *fault)
+{
+    (void)arg;
+    if (fault->code != 0 && fault->text[0] != '\0')
+        fatal_calls++;
+}
+
+/* An engine whose commits fail while there are errors in the list. */
+static struct kv_engine failing_engine;
+static int failures[3];
+static atomic_uint failures_left;
+
+static int failing_commit(void *batch)
+{
+    unsigned left = atomic_load(&failures_left);
+
+    if (left == 0)
+        return engine->batch_commit(batch);
+    atomic_store(&failures_left, left - 1);
+    engine->batch_abort(batch);
+    return failures[left - 1];
+}
+
+static void begin_failing(void)
+{
+    const struct kv_engine *real = engine;
+    struct kv_options options = options_default();
+
+    fatal_calls = 0;
+    options.on_fatal = on_fatal;
+    failing_engine = *real;
+    failing_engine.batch_commit = failing_commit;
+    atomic_store(&failures_left, 0);
+    engine = &failing_engine;
+    begin_with(&options);
+    engine = real;
+}
+
+/* A full disk is met by the batch, then by its second function alone. */
+static void test_disk_full(void)
+{
+    unsigned done = 0;
+    struct op gate = {.done = &done};
+    struct op ops[3] = {
+        {.key = SLICE("a"), .value = SLICE("1"), .done = &done},
+        {.key = SLICE("a"), .value = SLICE("2"), .result = ERR_EXISTS, .done = &done},
+        {.key = SLICE("c"), .value = SLICE("1"), .done = &done}};
+
+    begin_failing();
+    failures[0] = ERR_DISK_FULL;
+    close_gate(&gate);
+    for (size_t i = 0; i < 3; i++)
+        kv_write(client, KV_FRONT, fn_put, &ops[i], on_done);
+    atomic_store(&failures_left, 1);
+    open_gate();
+    pump(replies, &done, 4);
+    CU_ASSERT_EQUAL(gate.err, 0); /* all were run again, one by one */
+    CU_ASSERT_EQUAL(ops[0].err, 0);
+    CU_ASSERT_EQUAL(ops[1].err, ERR_EXISTS);
+    CU_ASSERT_EQUAL(ops[2].err, 0);
+
+    failures[1] = failures[0] = ERR_DISK_FULL; /* alone: no second try */
+    atomic_store(&failures_left, 2);
+    CU_ASSERT_EQUAL(put("d", "1"), ERR_DISK_FULL);
+    CU_ASSERT_EQUAL(put("d", "1"), ERR_DISK_FULL);
+    CU_ASSERT_EQUAL(put("e", "1"), 0);
+    CU_ASSERT_TRUE(holds("a", "1"));
+    CU_ASSERT_TRUE(holds("d", NULL));
+    CU_ASSERT_TRUE(holds("e", "1"));
+    CU_ASSERT_TRUE(kv_is_writable(store));
+    CU_ASSERT_EQUAL(fatal_calls, 0);
+    end();
+}
+
+static void test_failed_commit(void)
+{
+    unsigned done = 0;
+    struct op gate = {.done = &done};
+    struct op ops[2] = {{.key = SLICE("b"), .value = SLICE("1"), .done = &done},
+                        {.key = SLICE("c"), .value = SLICE("1"), .done = &done}};
+
+    begin_failing();
+    CU_ASSERT_EQUAL(put("a", "1"), 0);
+    failures[0] = ERR_IO;
+    close_gate(&gate);
+    kv_write(client, KV_FRONT, fn_put, &ops[0], on_done);
+    kv_write(client, KV_BACKGROUND, fn_put, &ops[1], on_done);
+    atomic_store(&failures_left, 1);
+    open_gate();
+    pump(replies, &done, 3);
+    CU_ASSERT_EQUAL(gate.err, ERR_UNAVAILABLE);
+    CU_ASSERT_EQUAL(ops[0].err, ERR_UNAVAILABLE);
+    CU_ASSERT_EQUAL(ops[1].err, ERR_UNAVAILABLE);
+    CU_ASSERT_FALSE(kv_is_writable(store));
+    CU_ASSERT_EQUAL(put("d", "1"), ERR_UNAVAILABLE);
+    CU_ASSERT_EQUAL(fatal_calls, 1);
+    CU_ASSERT_TRUE(holds("a", "1")); /* reads go on */
+    CU_ASSERT_TRUE(holds("b", NULL));
+    CU_ASSERT_TRUE(client_sees("a", "1"));
+    end();
+}
+
+static int fn_large(struct kv_tx *tx, void *arg)
+{
+    int err = 0;
+
+    (void)arg;
+    for (unsigned i = 0; err == 0 && i < 8; i++) {
+        struct key key = key_body(i);
+        err = kv_put(tx, key_slice(&key), slice_make(large_value, sizeof(large_value)));
+    }
+    return err;
+}
+
+/* The system itself refuses a write of LMDB's. */
+static void test_refused_write(void)
+{
+    struct kv_options options = options_default();
+    struct rlimit before, small;
+
+    if (!is_lmdb)
+        return;
+    fatal_calls = 0;
+    options.on_fatal = on_fatal;
+    begin_with(&options);
+    CU_ASSERT_EQUAL(put("a", "1"), 0);
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 65536;
+    signal(SIGXFSZ, SIG_IGN);
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &small), 0);
+    CU_ASSERT_EQUAL(kv_write_sync(store, fn_large, NULL), ERR_UNAVAILABLE);
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    CU_ASSERT_FALSE(kv_is_writable(store));
+    CU_ASSERT_EQUAL(fatal_calls, 1);
+    CU_ASSERT_EQUAL(put("a", "2"), ERR_UNAVAILABLE);
+    CU_ASSERT_TRUE(holds("a", "1"));
+    close_store();
+    open_store(&options); /* the next process finds what was promised, and writes */
+    CU_ASSERT_TRUE(holds("a", "1"));
+    CU_ASSERT_EQUAL(put("a", "2"), 0);
+    CU_ASSERT_EQUAL(kv_write_sync(store, fn_large, NULL), 0);
+    end();
+}
+
 static int use_lmdb(void)
 {
     engine = &kv_engine_lmdb;
@@ -1205,6 +1361,9 @@ static void add_tests(CU_pSuite suite)
     CU_add_test(suite, "row counts", test_row_counts);
     CU_add_test(suite, "stats", test_stats);
     CU_add_test(suite, "budget", test_budget);
+    CU_add_test(suite, "disk full", test_disk_full);
+    CU_add_test(suite, "failed commit", test_failed_commit);
+    CU_add_test(suite, "refused write", test_refused_write);
 }
 
 void test_suites(void)

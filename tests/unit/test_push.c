@@ -126,9 +126,14 @@ static struct answer run_blob(const char *content, const char *named)
     struct blob_put put = {
         .repository = SLICE("a"), .actor = SLICE("tester"), .digest = fixture_digest(named)};
 
-    push_blob(client, begin_upload(content), &put, answered, &answer);
+    struct upload *upload = begin_upload(content);
+    push_blob(client, &upload, &put, answered, &answer);
     answer.calling = false;
     CU_ASSERT_TRUE_FATAL(pump_until(queue, &answer.done));
+    /* What could not be finished is still ours. */
+    CU_ASSERT_TRUE((upload != NULL) == (answer.err == ERR_DIGEST_MISMATCH));
+    if (upload != NULL)
+        upload_release(upload);
     CU_ASSERT_FALSE(answer.was_early);
     kv_turn_end(client);
     return answer;
