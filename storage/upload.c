@@ -84,17 +84,26 @@ void upload_fail_locked(struct upload *upload, int err, const struct fault *faul
         upload_post_locked(upload);
 }
 
+/* Short of descriptors or memory: the request fails, but the file is as good as it was. */
+static bool is_passing(int err)
+{
+    return err == ERR_BUSY || err == ERR_NO_MEMORY;
+}
+
 void upload_settle_locked(struct upload *upload)
 {
-    if (upload->err != 0 || upload->cancelled) {
+    if (upload->cancelled || (upload->err != 0 && !is_passing(upload->err))) {
         uploads_remove_locked(upload);
         return;
     }
-    if (upload->has_digest) {
+    if (upload->hasher != NULL && (upload->has_digest || upload->err != 0)) {
+        /* Used up, or ahead of the file. */
         hasher_destroy(upload->hasher);
         upload->hasher = NULL;
-        upload->has_digest = false;
     }
+    upload->has_digest = false;
+    upload->write_failed = false;
+    upload->err = 0;
     /* Descriptors are for those who work: there may be many idle uploads. */
     if (upload->fd >= 0)
         close(upload->fd);
@@ -399,19 +408,12 @@ static void give_up_locked(struct upload *upload)
     upload_settle_locked(upload);
 }
 
-/* Short of descriptors for reading it: the file is as good as it was. */
-static void stay_cold_locked(struct upload *upload)
-{
-    upload->err = 0;
-    give_up_locked(upload);
-}
-
 static void rehashed(struct upload *upload)
 {
     if (upload->err != 0) {
         hasher_destroy(upload->again);
         upload->again = NULL;
-        complete_without(upload, upload->err == ERR_BUSY ? stay_cold_locked : give_up_locked);
+        complete_without(upload, give_up_locked);
         return;
     }
     upload->hasher = upload->again;
@@ -441,7 +443,7 @@ static int find_for_claim_locked(struct uploads *uploads, struct slice id, struc
         !slice_eq(upload->meta.repository, repository) ||
         !slice_eq(upload->meta.identity, identity))
         return fault_set(fault, ERR_UPLOAD_UNKNOWN, "%s", err_text(ERR_UPLOAD_UNKNOWN));
-    if (upload->claim != NULL)
+    if (upload->claim != NULL || is_passing(upload->err))
         return fault_set(fault, ERR_UPLOAD_BUSY, "%s", err_text(ERR_UPLOAD_BUSY));
     if (upload->err != 0) /* drains before it is removed */
         return fault_set(fault, ERR_UPLOAD_UNKNOWN, "%s", err_text(ERR_UPLOAD_UNKNOWN));
