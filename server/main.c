@@ -6,6 +6,9 @@
 #include "config.h"
 
 #include "base/mem.h"
+#include "server/check_config.h"
+#include "server/fsck_verb.h"
+#include "server/serve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,9 @@ static int run_help(int argc, char **argv);
 static int run_version(int argc, char **argv);
 
 static const struct verb verbs[] = {
+    {"serve", serve_run, "serve a data directory"},
+    {"check-config", check_config_run, "check a configuration, print it or its schema"},
+    {"fsck", fsck_verb_run, "check a data directory, also while it is served"},
     {"help", run_help, "print this list"},
     {"version", run_version, "print the version"},
 };

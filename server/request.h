@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/fault.h"
+#include "server/http_head.h"
 #include "server/worker.h"
 #include "storage/blob_file.h"
 
@@ -30,11 +31,6 @@ enum method {
     METHOD_COUNT
 };
 const char *method_name(enum method method);
-
-struct request_field {
-    struct slice name; /* lower case */
-    struct slice value;
-};
 
 struct route;
 struct response;
@@ -52,7 +48,7 @@ struct request {
     struct slice query;  /* as sent, without '?' */
     struct slice host;
     bool is_http_10;
-    const struct request_field *fields;
+    const struct http_field *fields;
     unsigned fields_n;
 
     bool has_body; /* Content-Length > 0 or chunked */
@@ -105,7 +101,9 @@ void request_accept_body(struct request *r, const struct body_sink *sink, void *
 void request_body_resume(struct request *r);
 
 /* Collect a body of at most `max_bytes` in memory: `done` once with the whole (valid as long as the
- * request), or with ERR_HTTP_TOO_LARGE (answer it), or ERR_CANCELLED (nobody to answer). */
+ * request), or with ERR_HTTP_TOO_LARGE or ERR_BUSY (answer it), or ERR_CANCELLED (nobody to
+ * answer).
+ */
 void request_read_body(struct request *r, size_t max_bytes,
                        void (*done)(void *arg, int err, struct slice body), void *arg);
 

@@ -21,7 +21,6 @@ struct route {
     enum route_id id;
     const char *pattern; /* as in metrics and access lines */
     bool is_v2;
-    handler_fn handlers[METHOD_COUNT]; /* NULL: 405 */
 };
 
 extern const struct route routes[ROUTE_COUNT];
@@ -29,6 +28,9 @@ extern const struct route routes[ROUTE_COUNT];
 /* The route of a path (as sent, no query): captures `name` and `argument`, both borrowed from it,
  * neither decoded nor checked. NULL when there is none. */
 const struct route *route_find(struct slice path, struct slice *name, struct slice *argument);
+
+/* NULL: 405. */
+handler_fn route_handler(const struct route *route, enum method method);
 
 /* "GET, HEAD" for an Allow field. */
 void route_allow(const struct route *route, struct buf *out);

@@ -193,3 +193,36 @@ const char *settings_needs_restart(const struct settings *old, const struct sett
     }
     return NULL;
 }
+
+/* The running value of a key that cannot change now, over the one just read. */
+static int keep_value(const struct setting *setting, const struct settings *running,
+                      struct snapshot *snapshot, struct fault *fault)
+{
+    struct buf text;
+
+    buf_init(&text, STRINGS_MAX_BYTES);
+    setting_format(setting, running, &text);
+    int err = text.overflow ? ERR_NO_MEMORY
+                            : setting_parse(setting, buf_slice(&text), &snapshot->arena,
+                                            &snapshot->values, fault);
+    buf_fini(&text);
+    return err;
+}
+
+int settings_reload(const char *path, const struct settings_overrides *overrides,
+                    const struct settings *running, const struct settings **settings,
+                    const char **restart_key, struct fault *fault)
+{
+    int err = settings_load(path, overrides, settings, fault);
+
+    if (err != 0)
+        return err;
+    struct snapshot *snapshot = snapshot_of(*settings);
+    *restart_key = settings_needs_restart(running, *settings);
+    for (size_t i = 0; i < settings_table_n && err == 0; i++) {
+        if (!settings_table[i].is_reloadable &&
+            !setting_eq(&settings_table[i], running, &snapshot->values))
+            err = keep_value(&settings_table[i], running, snapshot, fault);
+    }
+    return finish(err, snapshot, settings);
+}

@@ -49,6 +49,12 @@ void settings_unref(const struct settings *settings);
 /* The first key that differs and cannot change while running ("server.workers"), or NULL. */
 const char *settings_needs_restart(const struct settings *old, const struct settings *new);
 
+/* As settings_load, for a running server: keys that cannot change keep the value of `running`, and
+ * the first that was to change is named in *restart_key (NULL: none). */
+int settings_reload(const char *path, const struct settings_overrides *overrides,
+                    const struct settings *running, const struct settings **settings,
+                    const char **restart_key, struct fault *fault) MUST_CHECK;
+
 /* YAML of every key with its value; and the JSON Schema of the file. */
 void settings_dump(const struct settings *settings, struct buf *out);
 void settings_schema(struct buf *out);

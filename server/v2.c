@@ -110,3 +110,11 @@ int v2_if_match(const struct request *r, struct digest *digest, struct fault *fa
                          "If-Match must be one digest in double quotes, as the ETag of a GET");
     return 0;
 }
+
+int v2_file_check(struct blob_file *file, uint64_t size)
+{
+    if (file->size == size)
+        return 0;
+    blob_file_unref(file);
+    return ERR_NOT_FOUND;
+}

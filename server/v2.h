@@ -39,4 +39,8 @@ struct slice v2_digest_detail(struct request *r, const char *name, const struct 
 /* If-Match: "<digest>". ERR_NOT_FOUND without the field, ERR_HTTP_BAD_REQUEST for another form. */
 int v2_if_match(const struct request *r, struct digest *digest, struct fault *fault) MUST_CHECK;
 
+/* ERR_NOT_FOUND, and the reference dropped, when a file is not as long as its row says: damage is
+ * answered like a missing file, never served. */
+int v2_file_check(struct blob_file *file, uint64_t size) MUST_CHECK;
+
 #endif

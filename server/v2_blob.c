@@ -21,9 +21,12 @@ static void send_file(void *arg, int err, struct blob_file *file)
     struct blob_read *read = arg;
     struct request *r = read->r;
 
+    if (err == 0)
+        err = v2_file_check(file, read->get.size);
     if (err == ERR_NOT_FOUND) {
         /* The row says it is there: the answer that makes a client push it again heals it. */
-        log_error("blob.missing", "a blob of the index has no file; pushing it again heals it",
+        log_error("blob.missing",
+                  "a blob of the index has no file of its size; pushing it again heals it",
                   LOG_DIGEST("digest", &read->get.digest), LOG_STR("repo", r->repository));
         err = ERR_BLOB_UNKNOWN;
     }

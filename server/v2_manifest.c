@@ -24,9 +24,11 @@ static void send_file(void *arg, int err, struct blob_file *file)
     struct manifest_read *read = arg;
     struct request *r = read->r;
 
+    if (err == 0)
+        err = v2_file_check(file, read->get.size);
     if (err == ERR_NOT_FOUND) {
         log_error("manifest.missing",
-                  "a manifest of the index has no file; pushing it again heals it",
+                  "a manifest of the index has no file of its size; pushing it again heals it",
                   LOG_DIGEST("digest", &read->get.digest), LOG_STR("repo", r->repository));
         err = ERR_MANIFEST_UNKNOWN;
     }

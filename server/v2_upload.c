@@ -27,6 +27,7 @@ struct upload_request {
     uint64_t range_first, range_bytes; /* of Content-Range */
     uint64_t received;                 /* bytes of this body */
     bool finishes;                     /* PUT and single POST: `put.digest` is wanted */
+    bool is_unnamed;                   /* single POST */
     struct blob_put put;
     struct blob_mount mount;
 };
@@ -51,17 +52,40 @@ static struct upload_request *begin(struct request *r)
     return u;
 }
 
+static void dropped(void *arg, int err, struct upload *upload, const struct fault *fault)
+{
+    (void)err;
+    (void)upload;
+    (void)fault;
+    request_release(((struct upload_request *)arg)->r);
+}
+
+/* An upload of a single POST that failed is removed: nobody was told its id. */
 static void finish(struct upload_request *u)
 {
-    if (u->upload != NULL)
-        upload_release(u->upload);
+    struct upload *upload = u->upload;
+
     u->upload = NULL;
+    if (upload != NULL && u->is_unnamed) {
+        upload_cancel(upload, dropped, u);
+        return;
+    }
+    if (upload != NULL)
+        upload_release(upload);
     request_release(u->r);
 }
 
 static void refuse(struct upload_request *u, int err, const struct fault *fault)
 {
-    response_send_error(u->r, err, fault, SLICE(""));
+    struct fault copy = FAULT_INIT; /* the upload's own may go with it */
+
+    if (fault != NULL)
+        copy = *fault;
+    if (u->upload != NULL && !u->is_unnamed) {
+        upload_release(u->upload);
+        u->upload = NULL;
+    }
+    response_send_error(u->r, err, &copy, SLICE(""));
     finish(u);
 }
 
@@ -75,6 +99,17 @@ static void add_upload_fields(struct upload_request *u)
                     SLICE_ARG(u->r->repository), SLICE_ARG(id));
     response_fieldf(u->r, "Range", "0-%llu", (unsigned long long)(offset > 0 ? offset - 1 : 0));
     response_field(u->r, "Docker-Upload-UUID", id);
+}
+
+/* Where the upload is now. Released first: the client may go on with it as soon as it has read the
+ * answer, on another connection. */
+static void send_state(struct upload_request *u, int status)
+{
+    add_upload_fields(u);
+    upload_release(u->upload);
+    u->upload = NULL;
+    response_send_empty(u->r, status);
+    finish(u);
 }
 
 static void send_created(struct upload_request *u, const struct digest *digest)
@@ -92,7 +127,6 @@ static void pushed(void *arg, int err, const struct fault *fault)
 {
     struct upload_request *u = arg;
 
-    u->upload = NULL;
     if (err != 0) {
         refuse(u, err, fault);
         return;
@@ -110,15 +144,13 @@ static void flushed(void *arg, int err, struct upload *upload, const struct faul
         refuse(u, err, fault);
         return;
     }
-    add_upload_fields(u);
-    response_send_empty(u->r, 202);
-    finish(u);
+    send_state(u, 202);
 }
 
 static void complete(struct upload_request *u)
 {
     if (u->finishes)
-        push_blob(u->r->worker->kv, u->upload, &u->put, pushed, u);
+        push_blob(u->r->worker->server->store, u->r->worker->kv, &u->upload, &u->put, pushed, u);
     else
         upload_flush(u->upload, flushed, u);
 }
@@ -206,7 +238,7 @@ static int check_before_body(struct upload_request *u, struct fault *fault)
         return fault_set(fault, ERR_UPLOAD_RANGE,
                          "the chunk begins at %llu, but the upload is at %llu; go on from there",
                          (unsigned long long)u->range_first, (unsigned long long)offset);
-    if (u->has_range && r->has_length && r->content_length != u->range_bytes)
+    if (u->has_range && !r->is_chunked && r->content_length != u->range_bytes)
         return fault_set(fault, ERR_SIZE_INVALID,
                          "Content-Range covers %llu bytes, Content-Length says %llu",
                          (unsigned long long)u->range_bytes, (unsigned long long)r->content_length);
@@ -232,9 +264,7 @@ static void created(void *arg, int err, struct upload *upload, const struct faul
     }
     u->upload = upload;
     if (!u->finishes) {
-        add_upload_fields(u);
-        response_send_empty(u->r, 202);
-        finish(u);
+        send_state(u, 202);
         return;
     }
     err = check_before_body(u, &refused);
@@ -307,6 +337,7 @@ static int parse_post(struct upload_request *u, enum digest_algorithm *algorithm
     int err = request_query(u->r, SLICE("digest"), 0, &text);
     if (err == 0) {
         u->finishes = true;
+        u->is_unnamed = true;
         err = digest_parse(text, &u->put.digest, fault);
         *algorithm = err == 0 ? u->put.digest.algorithm : DIGEST_SHA256;
         return err;
@@ -445,9 +476,7 @@ static void claimed_for_status(void *arg, int err, struct upload *upload, const 
         return;
     }
     u->upload = upload;
-    add_upload_fields(u);
-    response_send_empty(u->r, 204);
-    finish(u);
+    send_state(u, 204);
 }
 
 void v2_upload_get(struct request *r)

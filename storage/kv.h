@@ -125,7 +125,7 @@ bool kv_has(struct kv_tx *tx, struct slice key, int *err);
 int kv_put(struct kv_tx *tx, struct slice key, struct slice value) MUST_CHECK;
 /* ERR_NOT_FOUND when absent. */
 int kv_del(struct kv_tx *tx, struct slice key) MUST_CHECK;
-/* Count as a writer of `key` for conflict detection. */
+/* Count as a writer of `key` for conflict detection; nothing in a read function. */
 int kv_touch(struct kv_tx *tx, struct slice key) MUST_CHECK;
 
 /* The next number of a sequence, from 1; never given twice to committed functions. */
@@ -137,15 +137,15 @@ int64_t kv_now(const struct kv_tx *tx);
 /* Raise the row budget by `rows` (a manifest's descriptors). */
 void kv_budget_add(struct kv_tx *tx, unsigned rows);
 
-/* Rows with `prefix` in key order, after `start_after` (exclusive; n == 0: from the beginning). At
- * most `limit` rows. No put or delete between begin and end. kv_scan_next returns ERR_NOT_FOUND at
- * the end; key and value are borrowed until the next call. */
+/* Rows with `prefix` in key order, after the key `start_after` (a whole key, exclusive; n == 0:
+ * from the beginning). At most `limit` rows. No put or delete between begin and end. kv_scan_next
+ * returns ERR_NOT_FOUND at the end; key and value are borrowed until the next call. */
 struct kv_scan {
     struct kv_tx *tx;
-    void *cursor; /* the engine's */
-    struct slice prefix;
-    uint8_t start[KV_KEY_MAX];
-    size_t start_n;
+    void *cursor;              /* the engine's */
+    uint8_t start[KV_KEY_MAX]; /* its first prefix_n bytes are the prefix */
+    size_t start_n, prefix_n;
+    bool exclusive; /* the row at `start` itself is not wanted */
     bool started;
     unsigned left;
 };
@@ -164,6 +164,9 @@ int kv_put_cited(struct kv_tx *tx, struct slice key, struct slice value, size_t 
 
 /* The number of the last event that is durable. Any thread. */
 uint64_t kv_event_last(const struct kv_store *store);
+
+/* Free what readers of processes that died still hold (once a minute). Any thread. */
+void kv_reader_check(struct kv_store *store);
 
 /* Rows put and deleted by the functions committed so far, per family byte (tests). */
 void kv_row_counts(struct kv_store *store, uint64_t puts[256], uint64_t dels[256]);

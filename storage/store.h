@@ -26,6 +26,7 @@ struct store {
     struct blob_files *files;
     struct digest_gate *gate;
     struct uploads *uploads;
+    struct store_fatal *fatal; /* store.c's own */
 };
 
 /* On failure nothing stays open. A failed commit of the index leaves the marker of

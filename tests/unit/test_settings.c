@@ -378,6 +378,24 @@ static void test_needs_restart(void)
     settings_unref(d);
 }
 
+static void test_reload(void)
+{
+    const struct settings *running = load("server: {workers: 3}\nlog: {level: warn}\n");
+    const struct settings_overrides overrides = {.data = "/else", .listen = "127.0.0.1:7"};
+    const struct settings *s;
+    const char *key = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(settings_reload(NULL, &overrides, running, &s, &key, NULL), 0);
+    CU_ASSERT_STRING_EQUAL(key, "server.listen");
+    CU_ASSERT_EQUAL(s->server_workers, 3);
+    CU_ASSERT_STRING_EQUAL(s->storage_path, running->storage_path);
+    CU_ASSERT_STRING_EQUAL(s->server_listen, running->server_listen);
+    CU_ASSERT_EQUAL(s->log_level, 1); /* this one may change: back to its default */
+    CU_ASSERT_PTR_NULL(settings_needs_restart(running, s));
+    settings_unref(running);
+    settings_unref(s);
+}
+
 static void check_round_trip(const char *text)
 {
     const struct settings *s = load(text);
@@ -507,6 +525,7 @@ void test_suites(void)
     CU_add_test(suite, "order of sources", test_order);
     CU_add_test(suite, "load, mistakes", test_load_mistakes);
     CU_add_test(suite, "needs_restart", test_needs_restart);
+    CU_add_test(suite, "reload", test_reload);
     CU_add_test(suite, "dump loads back", test_dump);
     CU_add_test(suite, "dump", test_dump_text);
     CU_add_test(suite, "schema", test_schema);

@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DESIGN: conn_run moves a connection as far as it goes without waiting: head, dispatch, body,
+ * answer, next request. It is the only place that begins and ends exchanges. Everything else
+ * (socket events, completions of handlers, timeouts) changes a flag or adds bytes and then runs it:
+ * at once from a socket event, at the end of the turn (worker's ready list) from anywhere that may
+ * itself be inside conn_run. So no handler is ever entered from within another one's answer.
+ */
+#include "config.h"
+
+#include "server/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/access.h"
+#include "server/dispatch.h"
+#include "server/worker_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* An answered request whose rest is at most this is read to its end, to keep the connection. */
+#define DISCARD_MAX_BYTES (256u * 1024)
+/* A connection that ends after an answer reads on for so long, so that the client sees the answer
+ * and not a reset. */
+#define LINGER_MAX_BYTES (UINT64_C(64) << 20)
+
+static const bool legal_moves[][CONN_CLOSED + 1] = {
+    [CONN_IDLE] = {[CONN_HEAD] = true, [CONN_CLOSED] = true},
+    [CONN_HEAD] = {[CONN_IDLE] = true, [CONN_REQUEST] = true, [CONN_CLOSED] = true},
+    [CONN_REQUEST] = {[CONN_HEAD] = true, [CONN_LINGER] = true, [CONN_CLOSED] = true},
+    [CONN_LINGER] = {[CONN_CLOSED] = true},
+    [CONN_CLOSED] = {false},
+};
+
+static void conn_set_state(struct conn *conn, enum conn_state state)
+{
+    assert(legal_moves[conn->state][state]);
+    conn->state = state;
+}
+
+/*
+ * What it waits for: events and timeouts.
+ */
+
+static void want_read(struct conn *conn, bool want)
+{
+    if (conn->read_on == want)
+        return;
+    conn->read_on = want;
+    if (want)
+        event_add(conn->read_event, NULL);
+    else
+        event_del(conn->read_event);
+}
+
+void conn_want_write(struct conn *conn, bool want)
+{
+    if (conn->write_on == want)
+        return;
+    conn->write_on = want;
+    if (want)
+        event_add(conn->write_event, NULL);
+    else
+        event_del(conn->write_event);
+}
+
+static enum conn_wait wait_of(const struct conn *conn)
+{
+    const struct exchange *x = conn->exchange;
+
+    switch (conn->state) {
+    case CONN_IDLE:
+        return WAIT_IDLE;
+    case CONN_HEAD:
+        return WAIT_HEAD;
+    case CONN_LINGER:
+        return WAIT_LINGER;
+    case CONN_REQUEST:
+        if (conn->write_on)
+            return WAIT_WRITE;
+        if (x->body == BODY_RECEIVING || x->body == BODY_DISCARD)
+            return WAIT_BODY;
+        return WAIT_NONE;
+    case CONN_CLOSED:
+        break;
+    }
+    return WAIT_NONE;
+}
+
+/* Read while there is room and a use for it. What a client pipelines while a handler works is
+ * taken too: that is how its going away is noticed. */
+static void update_waits(struct conn *conn)
+{
+    const struct exchange *x = conn->exchange;
+    bool read = !conn->eof && (x == NULL || x->received < sizeof(x->buffer)) &&
+                (x == NULL || x->body != BODY_BUSY);
+    enum conn_wait wait = wait_of(conn);
+
+    want_read(conn, read);
+    if (wait != conn->wait)
+        worker_wait(conn, wait);
+}
+
+/*
+ * Beginning and end.
+ */
+
+static void recycle(struct worker *worker, struct exchange *x)
+{
+    exchange_reset(x);
+    worker_give_exchange(worker, x);
+}
+
+static struct exchange *exchange_borrow(struct conn *conn)
+{
+    struct exchange *x = worker_take_exchange(conn->worker);
+
+    x->request.worker = conn->worker;
+    x->request.conn = conn;
+    conn->exchange = x;
+    return x;
+}
+
+void conn_close(struct conn *conn, const char *reason)
+{
+    if (conn->state == CONN_CLOSED)
+        return;
+    conn_set_state(conn, CONN_CLOSED);
+    conn->reason = reason;
+    want_read(conn, false);
+    conn_want_write(conn, false);
+    worker_wait(conn, WAIT_NONE);
+    if (conn->exchange != NULL)
+        conn->exchange->request.gone = true;
+    worker_bury_conn(conn);
+}
+
+/* The handler of a dead connection is told, and owns the exchange from here on. */
+static void orphan(struct exchange *x)
+{
+    struct request *r = &x->request;
+    const struct body_sink *sink = x->sink;
+
+    x->sink = NULL;
+    x->response.done = true;
+    request_hold(r);
+    if (sink != NULL)
+        sink->abort(x->sink_arg, ERR_CANCELLED);
+    r->conn = NULL;
+    request_release(r);
+}
+
+void conn_bury(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+
+    log_debug("conn.close", "a connection ended", LOG_CSTR("reason", conn->reason),
+              LOG_I64("fd", conn->fd));
+    event_free(conn->read_event);
+    event_free(conn->write_event);
+    close(conn->fd);
+    conn->exchange = NULL;
+    if (x != NULL) {
+        if (x->request.route != NULL || x->response.sent)
+            access_end(&x->request, x->response.status, x->bytes_in, x->output.bytes_out,
+                       conn->reason);
+        orphan(x);
+    }
+    worker_forget_conn(conn);
+    free(conn);
+}
+
+static void refuse(struct conn *conn, int err, const struct fault *fault)
+{
+    struct exchange *x = conn->exchange;
+
+    if (conn->state == CONN_HEAD)
+        conn_set_state(conn, CONN_REQUEST);
+    x->body = BODY_LOST;
+    x->request.holds++;
+    response_close(&x->request);
+    response_send_error(&x->request, err, fault, SLICE(""));
+    x->request.holds--;
+}
+
+/*
+ * The body.
+ */
+
+static void abort_body(struct conn *conn, int err, const struct fault *fault)
+{
+    struct exchange *x = conn->exchange;
+    const struct body_sink *sink = x->sink;
+
+    /* The answer first: the sink may try to give one too. */
+    if (!x->response.sent)
+        refuse(conn, err, fault);
+    x->body = BODY_LOST;
+    x->response.closes = true;
+    x->sink = NULL;
+    if (sink != NULL)
+        sink->abort(x->sink_arg, err);
+}
+
+/* False: the sink is full, or has ended the body with an answer of its own. */
+static bool deliver(struct exchange *x)
+{
+    size_t taken = 0;
+
+    if (x->body == BODY_DISCARD) {
+        x->piece.n = 0;
+        return true;
+    }
+    int err = x->sink->write(x->sink_arg, x->piece, &taken);
+    x->piece.p += taken;
+    x->piece.n -= taken;
+    if (err != 0) {
+        x->sink = NULL;
+        x->piece.n = 0;
+        x->body = BODY_WAITING;
+        return false;
+    }
+    if (x->piece.n == 0)
+        return true;
+    x->body = BODY_BUSY;
+    return false;
+}
+
+static void complete_body(struct exchange *x)
+{
+    const struct body_sink *sink = x->sink;
+
+    x->body = BODY_NONE;
+    x->sink = NULL;
+    if (sink != NULL)
+        sink->end(x->sink_arg);
+}
+
+/* Give the sink what is in the buffer. */
+static void pump_body(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+    struct fault fault = FAULT_INIT;
+    struct http1_step step;
+
+    while (x->body == BODY_RECEIVING || x->body == BODY_DISCARD) {
+        if (x->piece.n > 0) {
+            if (!deliver(x))
+                return;
+            continue;
+        }
+        int err = http1_body(x->codec, slice_make(x->buffer + x->taken, x->received - x->taken),
+                             &step, &fault);
+        if (err != 0) {
+            abort_body(conn, err, &fault);
+            return;
+        }
+        x->taken += step.used;
+        x->bytes_in += step.piece.n;
+        x->piece = step.piece;
+        if (step.piece.n > 0 && !deliver(x))
+            return;
+        if (step.complete) {
+            complete_body(x);
+            return;
+        }
+        if (step.used == 0)
+            break;
+    }
+    /* All was taken: the room behind the head is free again. */
+    if (x->taken == x->received && x->piece.n == 0)
+        x->taken = x->received = x->head_n;
+    if (conn->eof && (x->body == BODY_RECEIVING || x->body == BODY_DISCARD))
+        conn_close(conn, "the client left in the middle of a body");
+}
+
+/* Answered before the body was read: read on if it is little, else give the connection up. */
+static void settle_body(struct exchange *x)
+{
+    const struct request *r = &x->request;
+
+    if (x->body != BODY_WAITING)
+        return;
+    if (!x->response.closes && !x->expects_continue && r->has_length &&
+        r->content_length - x->bytes_in <= DISCARD_MAX_BYTES) {
+        x->body = BODY_DISCARD;
+    } else {
+        x->body = BODY_LOST;
+        x->response.closes = true;
+    }
+}
+
+/*
+ * One request after the other.
+ */
+
+static int begin_request(struct conn *conn, size_t head_n, struct fault *fault)
+{
+    struct exchange *x = conn->exchange;
+    struct http_head head;
+    bool keep_alive = false;
+
+    x->head_n = head_n;
+    x->taken = head_n;
+    x->request.begin_ns = clock_mono_ns();
+    int err = http_head_parse(&x->request.arena, x->buffer, head_n, x->scan.lines, &head, fault);
+    if (err == 0)
+        err = http1_begin(x->codec, slice_make(x->buffer, head_n), &head, &keep_alive, fault);
+    dispatch_fill(&x->request, &head);
+    if (err != 0)
+        return err;
+    x->body = x->request.has_body ? BODY_WAITING : BODY_NONE;
+    x->response.closes = !keep_alive || conn->worker->server->draining;
+    return 0;
+}
+
+static void serve_request(struct conn *conn, size_t head_n)
+{
+    struct exchange *x = conn->exchange;
+    struct fault fault = FAULT_INIT;
+
+    conn_set_state(conn, CONN_REQUEST);
+    int err = begin_request(conn, head_n, &fault);
+    if (err == 0)
+        err = dispatch_expect(&x->request, &x->expects_continue, &fault);
+    if (err != 0) {
+        refuse(conn, err, &fault);
+        return;
+    }
+    request_hold(&x->request);
+    dispatch(&x->request);
+    request_release(&x->request);
+}
+
+/* True when there is a head (or a refusal): the state is CONN_REQUEST then. */
+static bool receive_head(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+    struct fault fault = FAULT_INIT;
+    const struct settings *settings = conn->worker->settings;
+    struct http_head_limits limits = {
+        .max_bytes = settings->http_max_head_bytes,
+        .max_fields = (unsigned)settings->http_max_fields,
+    };
+    size_t head_n;
+
+    if (x == NULL || x->received == 0) {
+        if (conn->eof)
+            conn_close(conn, "the client closed it");
+        else if (conn->worker->server->draining)
+            conn_close(conn, "shutting down");
+        return false;
+    }
+    if (conn->state == CONN_IDLE)
+        conn_set_state(conn, CONN_HEAD);
+    int err =
+        http_head_scan(&x->scan, slice_make(x->buffer, x->received), &limits, &head_n, &fault);
+    if (err == ERR_AGAIN) {
+        if (conn->eof)
+            conn_close(conn, "the client left in the middle of a head");
+        return false;
+    }
+    if (err != 0)
+        refuse(conn, err, &fault);
+    else
+        serve_request(conn, head_n);
+    return true;
+}
+
+static void begin_linger(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+
+    if (conn->eof || x->body == BODY_NONE) {
+        conn_close(conn, "answered, and the connection was not to be kept");
+        return;
+    }
+    shutdown(conn->fd, SHUT_WR);
+    conn_set_state(conn, CONN_LINGER);
+    x->bytes_in = 0;
+    x->received = 0;
+}
+
+/* The exchange is over. Bytes of the next request move to the front of the buffer. */
+static void end_request(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+    size_t left = x->received - x->taken;
+
+    access_end(&x->request, x->response.status, x->bytes_in, x->output.bytes_out, NULL);
+    if (x->response.closes) {
+        x->request.route = NULL; /* told already */
+        x->response.sent = false;
+        begin_linger(conn);
+        return;
+    }
+    conn_set_state(conn, CONN_HEAD);
+    if (left == 0) {
+        conn->exchange = NULL;
+        recycle(conn->worker, x);
+        conn_set_state(conn, CONN_IDLE);
+        return;
+    }
+    memmove(x->buffer, x->buffer + x->taken, left);
+    exchange_reset(x);
+    x->request.worker = conn->worker;
+    x->request.conn = conn;
+    x->received = left;
+}
+
+static bool is_over(const struct exchange *x)
+{
+    return x->response.done && x->request.holds == 0 &&
+           (x->body == BODY_NONE || x->body == BODY_LOST);
+}
+
+void conn_run(struct conn *conn)
+{
+    if (conn->running)
+        return;
+    conn->running = true;
+    for (bool more = true; more && conn->state != CONN_CLOSED;) {
+        struct exchange *x = conn->exchange;
+        more = false;
+        if (conn->state == CONN_IDLE || conn->state == CONN_HEAD) {
+            more = receive_head(conn);
+        } else if (conn->state == CONN_REQUEST) {
+            if (x->response.done && x->request.holds == 0)
+                settle_body(x);
+            pump_body(conn);
+            if (conn->state == CONN_REQUEST && is_over(x)) {
+                end_request(conn);
+                more = conn->state != CONN_LINGER;
+            } else if (x->response.done && x->request.holds == 0 && x->body == BODY_WAITING) {
+                more = true;
+            }
+        }
+    }
+    conn->running = false;
+    if (conn->state != CONN_CLOSED)
+        update_waits(conn);
+}
+
+void conn_wake(struct conn *conn)
+{
+    if (!conn->running && !conn->awake && conn->state != CONN_CLOSED)
+        worker_ready(conn);
+}
+
+/*
+ * Events.
+ */
+
+static void receive(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+
+    if (x == NULL)
+        x = exchange_borrow(conn);
+    ssize_t n = recv(conn->fd, x->buffer + x->received, sizeof(x->buffer) - x->received, 0);
+    if (n > 0) {
+        x->received += (size_t)n;
+        if (conn->wait != WAIT_NONE && conn->wait != WAIT_HEAD)
+            worker_wait(conn, conn->wait);
+    } else if (n == 0) {
+        conn->eof = true;
+    } else if (errno != EAGAIN && errno != EINTR) {
+        conn_close(conn, "the client reset it");
+        return;
+    }
+    if (conn->state == CONN_IDLE && x->received == 0) {
+        conn->exchange = NULL;
+        recycle(conn->worker, x);
+    }
+}
+
+/* MSG_TRUNC throws the bytes away in the kernel. */
+static void linger(struct conn *conn)
+{
+    struct exchange *x = conn->exchange;
+    ssize_t n = recv(conn->fd, NULL, 1u << 20, MSG_TRUNC);
+
+    if (n > 0) {
+        x->bytes_in += (uint64_t)n;
+        if (x->bytes_in > LINGER_MAX_BYTES)
+            conn_close(conn, "answered, but the client goes on sending");
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        conn_close(conn, "answered, and the client has closed");
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+
+    (void)fd;
+    (void)what;
+    if (conn->state == CONN_CLOSED)
+        return;
+    if (conn->state == CONN_LINGER) {
+        linger(conn);
+        return;
+    }
+    receive(conn);
+    if (conn->state != CONN_CLOSED)
+        conn_run(conn);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+
+    (void)fd;
+    (void)what;
+    if (conn->state == CONN_CLOSED || conn->exchange == NULL)
+        return;
+    worker_wait(conn, WAIT_WRITE);
+    response_continue(&conn->exchange->request);
+    if (conn->state != CONN_CLOSED)
+        conn_run(conn);
+}
+
+void conn_open(struct worker *worker, int fd)
+{
+    struct conn *conn = xcalloc(1, sizeof(*conn));
+    int one = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    conn->worker = worker;
+    conn->fd = fd;
+    conn->read_event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+    conn->write_event = event_new(worker->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+    if (conn->read_event == NULL || conn->write_event == NULL)
+        abort();
+    worker_adopt_conn(conn);
+    update_waits(conn);
+}
+
+void conn_drain(struct conn *conn)
+{
+    if (conn->state == CONN_IDLE)
+        conn_close(conn, "shutting down");
+    else if (conn->state == CONN_REQUEST && !conn->exchange->response.sent)
+        conn->exchange->response.closes = true;
+}
+
+void conn_expired(struct conn *conn)
+{
+    struct fault fault = FAULT_INIT;
+
+    switch (conn->wait) {
+    case WAIT_IDLE:
+        conn_close(conn, "idle timeout");
+        return;
+    case WAIT_HEAD:
+        fault_set(&fault, ERR_HTTP_TIMEOUT, "the request head did not arrive in http.head_timeout");
+        refuse(conn, ERR_HTTP_TIMEOUT, &fault);
+        break;
+    case WAIT_BODY:
+        fault_set(&fault, ERR_HTTP_TIMEOUT, "the request body stopped for http.body_timeout");
+        abort_body(conn, ERR_HTTP_TIMEOUT, &fault);
+        break;
+    case WAIT_WRITE:
+        conn_close(conn, "the client takes nothing of its answer");
+        return;
+    case WAIT_LINGER:
+        conn_close(conn, "answered, and the client did not close");
+        return;
+    case WAIT_NONE:
+    case WAIT_COUNT:
+        return;
+    }
+    conn_run(conn);
+}

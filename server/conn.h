@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection, and the exchange (request and answer) it is in. Worker thread only.
+ *
+ * An idle connection holds no buffers: everything a request needs is in the exchange, which is
+ * borrowed from the worker while bytes are there or an answer is under way. When the client goes
+ * away in the middle, the connection dies at the end of the loop turn and the exchange lives on,
+ * without it, until its handler lets go.
+ *
+ * conn.c moves a connection through its states; request.c and response.c are what handlers call;
+ * output.c sends.
+ */
+#ifndef SERVER_CONN_H
+#define SERVER_CONN_H
+
+#include "server/exchange.h"
+
+enum conn_state {
+    CONN_IDLE,    /* no byte of a request yet: no exchange */
+    CONN_HEAD,    /* part of a head is there */
+    CONN_REQUEST, /* a handler is at work, a body comes, an answer goes */
+    CONN_LINGER,  /* answered and shut down for writing: what still comes is thrown away */
+    CONN_CLOSED,  /* on the worker's graveyard */
+};
+
+/* What a connection waits for; each kind has its timeout and its list in the worker. */
+enum conn_wait { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_WRITE, WAIT_LINGER, WAIT_COUNT };
+
+struct conn {
+    struct worker *worker;
+    int fd;
+    enum conn_state state;
+    struct exchange *exchange; /* NULL when idle */
+    struct event *read_event, *write_event;
+    bool read_on, write_on; /* the events are added */
+    bool eof;               /* the client will send no more */
+    bool running;           /* inside conn_run: completions need not wake it */
+    bool awake;             /* on the worker's ready list */
+    enum conn_wait wait;
+    uint64_t wait_since_ms;
+    struct conn *wait_prev, *wait_next;
+    struct conn *prev, *next; /* all of the worker's */
+    struct conn *ready_next;  /* ready list */
+    const char *reason;       /* why it was closed */
+};
+
+/* Takes the socket over. */
+void conn_open(struct worker *worker, int fd);
+
+/* An answer is complete, or a sink has room: go on with the connection, now or when the handler
+ * that is running has returned. */
+void conn_wake(struct conn *conn);
+void conn_run(struct conn *conn);
+
+/* The end of it: nothing is sent or received any more. The memory goes at the end of the turn. */
+void conn_close(struct conn *conn, const char *reason);
+
+/* Idle: close. Otherwise the answer under way is the last. */
+void conn_drain(struct conn *conn);
+
+/* A timeout of its wait has passed. */
+void conn_expired(struct conn *conn);
+
+/* Watch for the socket taking more (output.c wants to go on). */
+void conn_want_write(struct conn *conn, bool want);
+
+/* Called at the end of the turn for a closed one: frees it. */
+void conn_bury(struct conn *conn);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "server/control.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "server/fsck_verb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_NAME     "control.sock"
+#define QUESTION_MAX    128
+#define QUESTION_WAIT_S 5
+
+struct control {
+    struct store *store;
+    int fd, stop_fd;
+    pthread_t thread;
+};
+
+/* Through /proc, because sun_path is too short for many a data directory. */
+static struct sockaddr_un address_in(int dir_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir_fd,
+             SOCKET_NAME);
+    return address;
+}
+
+static bool may_ask(int fd)
+{
+    struct ucred peer;
+    socklen_t n = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
+}
+
+/* A line, without its end; false when the peer does not say one in time. */
+static bool read_question(int fd, char question[QUESTION_MAX])
+{
+    const struct timeval wait = {QUESTION_WAIT_S, 0};
+    size_t n = 0;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    while (n < QUESTION_MAX - 1) {
+        if (read(fd, question + n, 1) != 1)
+            return false;
+        if (question[n] == '\n') {
+            question[n] = '\0';
+            return true;
+        }
+        n++;
+    }
+    return false;
+}
+
+static void answer(struct control *control, int fd)
+{
+    char question[QUESTION_MAX];
+    FILE *out;
+    int status = 2;
+
+    if (!may_ask(fd) || !read_question(fd, question) || (out = fdopen(dup(fd), "w")) == NULL)
+        return;
+    setvbuf(out, NULL, _IOLBF, 0);
+    log_info("control.question", "a process verb asks", LOG_CSTR("question", question));
+    if (strcmp(question, "fsck") == 0)
+        status = fsck_verb_check(control->store, out);
+    else
+        fprintf(out, "this server does not know '%s'\n", question);
+    fprintf(out, "exit %d\n", status);
+    fclose(out);
+}
+
+static void *control_thread(void *arg)
+{
+    struct control *control = arg;
+    struct pollfd fds[2] = {{.fd = control->fd, .events = POLLIN},
+                            {.fd = control->stop_fd, .events = POLLIN}};
+
+    for (;;) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return NULL;
+        if (fds[1].revents != 0)
+            return NULL;
+        if ((fds[0].revents & POLLIN) == 0)
+            continue;
+        int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            answer(control, fd);
+            close(fd);
+        }
+    }
+}
+
+static int open_socket(const struct datadir *dir, int *fd, struct fault *fault)
+{
+    struct sockaddr_un address = address_in(dir->fd);
+
+    /* One left by a server that was killed; we hold the lock. */
+    if (unlinkat(dir->fd, SOCKET_NAME, 0) != 0 && errno != ENOENT)
+        return fault_set_errno(fault, errno, "cannot remove the old %s", SOCKET_NAME);
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0)
+        return fault_set_errno(fault, errno, "no socket for %s", SOCKET_NAME);
+    if (bind(*fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        fchmodat(dir->fd, SOCKET_NAME, 0600, 0) != 0 || listen(*fd, 4) != 0) {
+        int sys = errno;
+        close(*fd);
+        return fault_set_errno(fault, sys, "cannot listen on %s in the data directory",
+                               SOCKET_NAME);
+    }
+    return 0;
+}
+
+int control_start(struct store *store, struct control **control, struct fault *fault)
+{
+    sigset_t all, before;
+    int fd = -1;
+    int err = open_socket(&store->dir, &fd, fault);
+
+    if (err != 0)
+        return err;
+    struct control *c = xcalloc(1, sizeof(*c));
+    c->store = store;
+    c->fd = fd;
+    c->stop_fd = eventfd(0, EFD_CLOEXEC);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (c->stop_fd < 0 || pthread_create(&c->thread, NULL, control_thread, c) != 0)
+        abort();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_setname_np(c->thread, "control");
+    *control = c;
+    return 0;
+}
+
+void control_stop(struct control *control)
+{
+    const uint64_t one = 1;
+
+    if (write(control->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+        abort();
+    pthread_join(control->thread, NULL);
+    if (unlinkat(control->store->dir.fd, SOCKET_NAME, 0) != 0)
+        log_debug("control.unlink", "control.sock was gone already");
+    close(control->fd);
+    close(control->stop_fd);
+    free(control);
+}
+
+/*
+ * The asking side.
+ */
+
+static int connect_to(const char *path, int *fd)
+{
+    int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (dir < 0)
+        return ERR_NOT_FOUND;
+    struct sockaddr_un address = address_in(dir);
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int err = *fd < 0 ? ERR_IO : 0;
+    if (err == 0 && connect(*fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        close(*fd);
+        err = ERR_NOT_FOUND;
+    }
+    close(dir);
+    return err;
+}
+
+int control_ask(const char *path, const char *question, FILE *out, int *status, struct fault *fault)
+{
+    char *line = NULL;
+    size_t size = 0;
+    int fd;
+    bool ended = false;
+    int err = connect_to(path, &fd);
+
+    if (err != 0)
+        return err;
+    FILE *in = fdopen(fd, "r");
+    if (in == NULL)
+        abort();
+    dprintf(fd, "%s\n", question);
+    while (getline(&line, &size, in) > 0) {
+        uint64_t number;
+        struct slice text = slice_make(line, strcspn(line, "\n"));
+        ended = slice_starts_with(text, SLICE("exit ")) &&
+                slice_parse_u64(slice_sub(text, 5, SIZE_MAX), &number) && number < 256;
+        if (ended)
+            *status = (int)number;
+        else
+            fputs(line, out);
+    }
+    free(line);
+    fclose(in);
+    return ended ? 0
+                 : fault_set(fault, ERR_IO, "the server on '%s' did not answer to the end", path);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "server/dispatch.h"
+
+#include "registry/reference.h"
+#include "server/loopback.h"
+#include "server/response.h"
+#include "server/route.h"
+#include "server/worker_private.h"
+
+static enum method method_parse(struct slice text)
+{
+    for (int method = 0; method < METHOD_OTHER; method++) {
+        if (slice_eq(text, slice_from_cstr(method_name((enum method)method))))
+            return (enum method)method;
+    }
+    return METHOD_OTHER;
+}
+
+/* RFC 9112 section 3.2: origin form; the absolute form too, whose host then counts. */
+static void split_target(struct request *r)
+{
+    struct slice rest = r->target;
+
+    if (slice_eq_nocase(slice_sub(rest, 0, 7), SLICE("http://"))) {
+        rest = slice_sub(rest, 7, SIZE_MAX);
+        size_t slash = slice_find_char(rest, '/');
+        r->host = slice_sub(rest, 0, slash);
+        rest = slice_sub(rest, slash, SIZE_MAX);
+    }
+    size_t mark = slice_find_char(rest, '?');
+    r->path = slice_sub(rest, 0, mark);
+    r->query = slice_sub(rest, mark + 1, SIZE_MAX);
+}
+
+void dispatch_fill(struct request *r, const struct http_head *head)
+{
+    r->id = worker_request_id(r->worker);
+    r->method = method_parse(head->method);
+    r->target = head->target;
+    r->host = head->host;
+    r->is_http_10 = head->is_http_10;
+    r->fields = head->fields;
+    r->fields_n = head->fields_n;
+    r->is_chunked = head->is_chunked;
+    r->has_length = head->has_length;
+    r->content_length = head->content_length;
+    r->has_body = head->is_chunked || head->content_length > 0;
+    r->actor = SLICE("anonymous");
+    split_target(r);
+}
+
+int dispatch_expect(const struct request *r, bool *expects_continue, struct fault *fault)
+{
+    struct slice expect = request_field(r, SLICE("expect"));
+
+    *expects_continue = false;
+    if (expect.p == NULL)
+        return 0;
+    if (!slice_eq_nocase(expect, SLICE("100-continue")))
+        return fault_set(fault, ERR_HTTP_EXPECTATION,
+                         "the only expectation this server can meet is 100-continue");
+    *expects_continue = r->has_body && !r->is_http_10;
+    return 0;
+}
+
+/* Everything that can be refused before a handler sees the request. */
+static int admit(struct request *r, struct fault *fault)
+{
+    struct slice name;
+
+    if (r->path.n == 0 || r->path.p[0] != '/')
+        return fault_set(fault, ERR_HTTP_BAD_REQUEST, "the target is not a path");
+    /* First, so that the shape of the answer is right whatever is refused. */
+    r->route = route_find(r->path, &name, &r->argument);
+    int err = loopback_check(r, fault);
+    if (err != 0)
+        return err;
+    if (r->route == NULL)
+        return fault_set(fault, ERR_HTTP_NOT_FOUND, "there is no endpoint " SLICE_FMT,
+                         SLICE_ARG(slice_sub(r->path, 0, 200)));
+    if (name.p != NULL) {
+        err = repository_name_check(name, fault);
+        if (err != 0)
+            return err;
+        r->repository = name;
+    }
+    if (route_handler(r->route, r->method) == NULL)
+        return fault_set(fault, ERR_HTTP_METHOD, "%s is not allowed on %s", method_name(r->method),
+                         r->route->pattern);
+    return 0;
+}
+
+void dispatch(struct request *r)
+{
+    struct fault fault = FAULT_INIT;
+    int err = admit(r, &fault);
+
+    if (err != 0)
+        response_send_error(r, err, &fault, SLICE(""));
+    else
+        route_handler(r->route, r->method)(r);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "server/exchange.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+/* Of a request's arena: the parsed tree of the largest manifest is what needs most. */
+#define REQUEST_MEMORY_MAX (UINT64_C(128) << 20)
+#define HEAD_MAX           65536u
+
+struct exchange *exchange_create(void)
+{
+    struct exchange *x = xmalloc(sizeof(*x));
+
+    /* Not the buffer: its pages stay untouched until bytes come. */
+    memset(x, 0, offsetof(struct exchange, buffer));
+    x->codec = http1_create();
+    arena_init(&x->request.arena, REQUEST_MEMORY_MAX);
+    buf_init(&x->response.fields, HEAD_MAX);
+    buf_init(&x->response.head, 2 * HEAD_MAX);
+    return x;
+}
+
+void exchange_destroy(struct exchange *x)
+{
+    output_reset(&x->output);
+    http1_destroy(x->codec);
+    arena_fini(&x->request.arena);
+    buf_fini(&x->response.fields);
+    buf_fini(&x->response.head);
+    buf_fini(&x->body_bytes);
+    free(x);
+}
+
+void exchange_reset(struct exchange *x)
+{
+    struct arena arena = x->request.arena;
+    struct response response = {.fields = x->response.fields, .head = x->response.head};
+    struct http1 *codec = x->codec;
+
+    output_reset(&x->output);
+    buf_fini(&x->body_bytes);
+    if (x->body_reserved > 0)
+        atomic_fetch_sub(&x->request.worker->server->body_bytes, x->body_reserved);
+    arena_reset(&arena);
+    buf_reset(&response.fields);
+    buf_reset(&response.head);
+    memset(x, 0, offsetof(struct exchange, buffer));
+    x->request.arena = arena;
+    x->response = response;
+    x->codec = codec;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listening sockets and the dispatcher: a connection goes to the worker that has the fewest. Main
+ * thread.
+ */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include <event2/event.h>
+
+#include "server/server.h"
+
+struct listeners;
+
+/* Opens every address of `text` ("127.0.0.1:5000, [::1]:5000"), or takes the sockets a service
+ * manager passes (LISTEN_FDS). Logs each as server.listening. ERR_CONFIG, ERR_BUSY (address in use)
+ * with words in `fault`. */
+int listeners_open(struct server *server, struct event_base *base, const char *text,
+                   struct listeners **listeners, struct fault *fault) MUST_CHECK;
+
+/* Accept from now on; before, connections wait in the kernel. */
+void listeners_start(struct listeners *listeners, uint64_t max_connections);
+void listeners_set_max(struct listeners *listeners, uint64_t max_connections);
+
+/* Also those waiting in the kernel are refused. */
+void listeners_close(struct listeners *listeners);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "server/loopback.h"
+
+bool loopback_host(struct slice host)
+{
+    struct slice rest, part;
+    uint64_t number;
+    unsigned parts = 0;
+
+    if (host.n > 0 && host.p[0] == '[')
+        return slice_starts_with(host, SLICE("[::1]")) && (host.n == 5 || host.p[5] == ':');
+    host = slice_sub(host, 0, slice_find_char(host, ':'));
+    if (slice_eq_nocase(host, SLICE("localhost")))
+        return true;
+    rest = host;
+    while (slice_split(&rest, '.', &part)) {
+        if (!slice_parse_u64(part, &number) || number > 255 || part.n > 3 ||
+            (parts == 0 && number != 127))
+            return false;
+        parts++;
+    }
+    return parts == 4;
+}
+
+/* "http://host:port", as browsers send it; "null" is the origin of sandboxes and files. */
+static bool is_loopback_origin(struct slice origin)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        struct slice scheme = slice_from_cstr(schemes[i]);
+        if (slice_starts_with(origin, scheme))
+            return loopback_host(slice_sub(origin, scheme.n, SIZE_MAX));
+    }
+    return false;
+}
+
+static const struct http_field *find_proxy_field(const struct request *r)
+{
+    for (unsigned i = 0; i < r->fields_n; i++) {
+        if (slice_eq(r->fields[i].name, SLICE("forwarded")) ||
+            slice_starts_with(r->fields[i].name, SLICE("x-forwarded-")))
+            return &r->fields[i];
+    }
+    return NULL;
+}
+
+int loopback_check(const struct request *r, struct fault *fault)
+{
+    struct slice origin = request_field(r, SLICE("origin"));
+    struct slice site = request_field(r, SLICE("sec-fetch-site"));
+    const struct http_field *proxy = find_proxy_field(r);
+
+    if (proxy != NULL && !r->worker->settings->http_allow_proxy)
+        return fault_set(fault, ERR_HTTP_FORBIDDEN,
+                         "the request came through a proxy (" SLICE_FMT
+                         "), and this registry has no authentication: whoever reaches the proxy "
+                         "could push. To allow that, set http.allow_proxy: true",
+                         SLICE_ARG(proxy->name));
+    if (origin.p == NULL && site.p == NULL)
+        return 0;
+    if (!loopback_host(r->host))
+        return fault_set(fault, ERR_HTTP_FORBIDDEN,
+                         "a browser sent this request to '" SLICE_FMT
+                         "'; pages may use a registry without authentication only as localhost",
+                         SLICE_ARG(slice_sub(r->host, 0, 100)));
+    if ((origin.p != NULL && !is_loopback_origin(origin)) || slice_eq(site, SLICE("cross-site")))
+        return fault_set(fault, ERR_HTTP_FORBIDDEN,
+                         "a page of another site sent this request, and this registry has no "
+                         "authentication");
+    return 0;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DESIGN: a file goes by sendfile, which blocks when its pages are not in memory. So before each
+ * window one byte at its end is read with RWF_NOWAIT: when that says EAGAIN, a job of the io pool
+ * reads the window, and the answer goes on after it. A turn sends at most one window, so that one
+ * fast client cannot keep the others of this worker waiting.
+ */
+#include "config.h"
+
+#include "server/output.h"
+
+#include "server/conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define WINDOW_BYTES (UINT64_C(1) << 20)
+
+void output_reset(struct output *output)
+{
+    if (output->file != NULL)
+        blob_file_unref(output->file);
+    buf_fini(&output->rest);
+    *output = (struct output){0};
+}
+
+static enum output_result failed(struct request *r)
+{
+    conn_close(r->conn, "the client reset it while it was answered");
+    return OUTPUT_FAILED;
+}
+
+enum output_result output_send(struct request *r, struct slice head, struct slice body)
+{
+    struct output *out = &exchange_of(r)->output;
+    struct iovec iov[2] = {
+        {(void *)(uintptr_t)head.p, head.n},
+        {(void *)(uintptr_t)body.p, body.n},
+    };
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = body.n > 0 ? 2 : 1};
+    ssize_t n;
+
+    do
+        n = sendmsg(r->conn->fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN)
+        return failed(r);
+    size_t sent = n > 0 ? (size_t)n : 0;
+    out->bytes_out += sent;
+    if (sent == head.n + body.n)
+        return OUTPUT_DONE;
+    buf_init(&out->rest, head.n + body.n);
+    buf_add(&out->rest, slice_sub(head, sent, SIZE_MAX));
+    buf_add(&out->rest, slice_sub(body, sent > head.n ? sent - head.n : 0, SIZE_MAX));
+    out->one = (struct output_segment){.bytes = buf_slice(&out->rest)};
+    out->segments = &out->one;
+    out->n = 1;
+    out->at = 0;
+    conn_want_write(r->conn, true);
+    return OUTPUT_BLOCKED;
+}
+
+/* On the io pool: bring the window into the page cache. A failure shows again in sendfile. */
+static void read_ahead(struct pool_job *job)
+{
+    struct output *out = (struct output *)((char *)job - offsetof(struct output, readahead));
+    char page[65536];
+    uint64_t at = out->window_begin, end = out->window_begin + out->window_n;
+
+    posix_fadvise(out->file->fd, (off_t)at, (off_t)(2 * out->window_n), POSIX_FADV_WILLNEED);
+    while (at < end) {
+        size_t want = end - at < sizeof(page) ? (size_t)(end - at) : sizeof(page);
+        ssize_t n = pread(out->file->fd, page, want, (off_t)at);
+        if (n <= 0)
+            return;
+        at += (uint64_t)n;
+    }
+}
+
+static void read_ahead_done(struct pool_job *job)
+{
+    struct output *out = (struct output *)((char *)job - offsetof(struct output, readahead));
+    struct exchange *x = (struct exchange *)((char *)out - offsetof(struct exchange, output));
+    struct request *r = &x->request;
+
+    out->reading_ahead = false;
+    if (!r->gone)
+        response_continue(r);
+    request_release(r);
+}
+
+static void start_read_ahead(struct request *r, uint64_t begin, uint64_t n)
+{
+    struct output *out = &exchange_of(r)->output;
+
+    out->reading_ahead = true;
+    out->window_begin = begin;
+    out->window_n = n;
+    out->readahead =
+        (struct pool_job){.run = read_ahead, .done = read_ahead_done, .reply = r->worker->queue};
+    conn_want_write(r->conn, false);
+    request_hold(r);
+    pool_submit(r->worker->server->store->io, &out->readahead);
+}
+
+/* Whether the last byte of the window is in memory; a kernel or file system that cannot tell says
+ * yes. */
+static bool is_cached(const struct output *out, uint64_t begin, uint64_t n)
+{
+    char byte;
+    struct iovec iov = {&byte, 1};
+
+    if (out->window_n > 0 && begin >= out->window_begin &&
+        begin + n <= out->window_begin + out->window_n)
+        return true; /* read a moment ago: do not ask for ever */
+    return preadv2(out->file->fd, &iov, 1, (off_t)(begin + n - 1), RWF_NOWAIT) >= 0 ||
+           errno != EAGAIN;
+}
+
+static enum output_result blocked(struct request *r)
+{
+    conn_want_write(r->conn, true);
+    return OUTPUT_BLOCKED;
+}
+
+static enum output_result send_bytes(struct request *r, struct output_segment *segment)
+{
+    struct output *out = &exchange_of(r)->output;
+    int more = out->at + 1 < out->n ? MSG_MORE : 0;
+
+    while (segment->bytes.n > 0) {
+        ssize_t n = send(r->conn->fd, segment->bytes.p, segment->bytes.n, MSG_NOSIGNAL | more);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? blocked(r) : failed(r);
+        out->bytes_out += (uint64_t)n;
+        segment->bytes = slice_sub(segment->bytes, (size_t)n, SIZE_MAX);
+    }
+    return OUTPUT_DONE;
+}
+
+static enum output_result send_file(struct request *r, struct output_segment *segment,
+                                    uint64_t *budget)
+{
+    struct output *out = &exchange_of(r)->output;
+
+    while (segment->left > 0) {
+        uint64_t n = segment->left < WINDOW_BYTES ? segment->left : WINDOW_BYTES;
+        off_t at = (off_t)segment->offset;
+        if (*budget == 0)
+            return blocked(r);
+        if (!is_cached(out, segment->offset, n)) {
+            start_read_ahead(r, segment->offset, n);
+            return OUTPUT_BLOCKED;
+        }
+        ssize_t sent = sendfile(r->conn->fd, out->file->fd, &at, n);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return errno == EAGAIN ? blocked(r) : failed(r);
+        if (sent == 0) {
+            /* Shorter than its row says: the client must not take what it got for the whole. */
+            conn_close(r->conn, "a blob file is shorter than it was");
+            return OUTPUT_FAILED;
+        }
+        out->bytes_out += (uint64_t)sent;
+        segment->offset += (uint64_t)sent;
+        segment->left -= (uint64_t)sent;
+        *budget -= (uint64_t)sent < *budget ? (uint64_t)sent : *budget;
+    }
+    return OUTPUT_DONE;
+}
+
+enum output_result output_run(struct request *r)
+{
+    struct output *out = &exchange_of(r)->output;
+    uint64_t budget = WINDOW_BYTES;
+
+    if (out->reading_ahead)
+        return OUTPUT_BLOCKED;
+    while (out->at < out->n) {
+        struct output_segment *segment = &out->segments[out->at];
+        enum output_result result =
+            segment->bytes.p != NULL ? send_bytes(r, segment) : send_file(r, segment, &budget);
+        if (result != OUTPUT_DONE)
+            return result;
+        out->at++;
+    }
+    conn_want_write(r->conn, false);
+    return OUTPUT_DONE;
+}

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DESIGN: a key is built field by field into a fixed array; a value is read by a cursor that
+ * remembers that it ran past the end, so that a decoder checks once, at its end. Bytes that a
+ * decoder does not expect are refused, so that decode and encode are each other's inverse.
+ */
+#include "config.h"
+#include "storage/rows.h"
+
+#include <assert.h>
+
+#define ROW_VERSION 1
+
+/* Times sort as signed numbers: the sign bit turned, they do so bytewise. */
+#define SIGN_BIT (UINT64_C(1) << 63)
+
+/*
+ * Keys.
+ */
+
+static struct key key_begin(enum kv_family family)
+{
+    return (struct key){.n = 1, .bytes = {(uint8_t)family}};
+}
+
+static void key_add(struct key *key, struct slice bytes)
+{
+    assert(bytes.n <= sizeof(key->bytes) - key->n);
+    if (bytes.n != 0)
+        memcpy(key->bytes + key->n, bytes.p, bytes.n);
+    key->n += bytes.n;
+}
+
+static void key_add_byte(struct key *key, uint8_t byte)
+{
+    key_add(key, slice_make(&byte, 1));
+}
+
+static void key_add_u64(struct key *key, uint64_t value)
+{
+    uint8_t bytes[8];
+
+    for (int i = 7; i >= 0; i--) {
+        bytes[i] = (uint8_t)value;
+        value >>= 8;
+    }
+    key_add(key, slice_make(bytes, sizeof(bytes)));
+}
+
+static struct key key_text(enum kv_family family, struct slice text)
+{
+    struct key key = key_begin(family);
+
+    key_add(&key, text);
+    return key;
+}
+
+static struct key key_u64_text(enum kv_family family, uint64_t id, struct slice text)
+{
+    struct key key = key_prefix_u64(family, id);
+
+    key_add(&key, text);
+    return key;
+}
+
+struct key key_prefix(enum kv_family family)
+{
+    return key_begin(family);
+}
+
+struct key key_prefix_u64(enum kv_family family, uint64_t first)
+{
+    struct key key = key_begin(family);
+
+    key_add_u64(&key, first);
+    return key;
+}
+
+struct key key_prefix_u64_u64(enum kv_family family, uint64_t first, uint64_t second)
+{
+    struct key key = key_prefix_u64(family, first);
+
+    key_add_u64(&key, second);
+    return key;
+}
+
+struct key key_prefix_name(struct slice start)
+{
+    return key_text(KV_NAME, start);
+}
+
+struct key key_meta(struct slice name)
+{
+    return key_text(KV_META, name);
+}
+
+struct key key_name(struct slice repository)
+{
+    return key_text(KV_NAME, repository);
+}
+
+struct key key_digest(const struct digest *digest, enum object_kind kind)
+{
+    struct key key = key_begin(KV_DIGEST);
+
+    key_add_byte(&key, digest->algorithm);
+    key_add(&key, slice_make(digest->raw, digest_size(digest->algorithm)));
+    key_add_byte(&key, (uint8_t)kind);
+    return key;
+}
+
+struct key key_obj(uint64_t obj)
+{
+    return key_prefix_u64(KV_OBJ, obj);
+}
+
+struct key key_body(uint64_t obj)
+{
+    return key_prefix_u64(KV_BODY, obj);
+}
+
+struct key key_link(uint64_t repo, uint64_t obj)
+{
+    return key_prefix_u64_u64(KV_LINK, repo, obj);
+}
+
+struct key key_use(uint64_t child, uint64_t repo, uint64_t parent, enum use_why why)
+{
+    struct key key = key_prefix_u64_u64(KV_USE, child, repo);
+
+    key_add_u64(&key, parent);
+    key_add_byte(&key, (uint8_t)why);
+    return key;
+}
+
+struct key key_tag(uint64_t repo, struct slice tag)
+{
+    return key_u64_text(KV_TAG, repo, tag);
+}
+
+struct key key_tagof(uint64_t repo, uint64_t obj, struct slice tag)
+{
+    struct key key = key_prefix_u64_u64(KV_TAGOF, repo, obj);
+
+    key_add(&key, tag);
+    return key;
+}
+
+struct key key_tomb(uint64_t repo, struct slice version_key)
+{
+    return key_u64_text(KV_TOMB, repo, version_key);
+}
+
+struct key key_referrer(uint64_t repo, uint64_t subject, uint64_t obj)
+{
+    struct key key = key_prefix_u64_u64(KV_REFERRER, repo, subject);
+
+    key_add_u64(&key, obj);
+    return key;
+}
+
+struct key key_hold(uint64_t repo, uint64_t obj, uint8_t reason, struct slice owner)
+{
+    struct key key = key_prefix_u64_u64(KV_HOLD, repo, obj);
+
+    key_add_byte(&key, reason);
+    key_add(&key, owner);
+    return key;
+}
+
+struct key key_managed(uint64_t repo, struct slice tag)
+{
+    return key_u64_text(KV_MANAGED, repo, tag);
+}
+
+struct key key_due(int64_t time_ms, enum due_kind kind, uint64_t a, uint64_t b)
+{
+    struct key key = key_prefix_u64(KV_DUE, (uint64_t)time_ms ^ SIGN_BIT);
+
+    key_add_byte(&key, (uint8_t)kind);
+    key_add_u64(&key, a);
+    key_add_u64(&key, b);
+    return key;
+}
+
+struct key key_cursor(struct slice reader)
+{
+    return key_text(KV_CURSOR, reader);
+}
+
+struct key key_event(uint64_t number)
+{
+    return key_prefix_u64(KV_EVENT, number);
+}
+
+/*
+ * Reading bytes.
+ */
+
+struct reader {
+    const uint8_t *p;
+    size_t n; /* left */
+    bool failed;
+};
+
+static struct reader reader_of(struct slice bytes)
+{
+    return (struct reader){(const uint8_t *)bytes.p, bytes.n, false};
+}
+
+static struct slice read_bytes(struct reader *r, size_t n)
+{
+    struct slice bytes = slice_make(r->p, n);
+
+    if (n > r->n) {
+        r->failed = true;
+        r->n = 0;
+        return slice_make(NULL, 0);
+    }
+    if (n != 0)
+        r->p += n;
+    r->n -= n;
+    return bytes;
+}
+
+static uint64_t read_number(struct reader *r, size_t size)
+{
+    struct slice bytes = read_bytes(r, size);
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < bytes.n; i++)
+        value = value << 8 | (uint8_t)bytes.p[i];
+    return value;
+}
+
+static uint8_t read_byte(struct reader *r)
+{
+    return (uint8_t)read_number(r, 1);
+}
+
+static uint64_t read_u64(struct reader *r)
+{
+    return read_number(r, 8);
+}
+
+static int64_t read_i64(struct reader *r)
+{
+    return (int64_t)read_u64(r);
+}
+
+static struct slice read_rest(struct reader *r)
+{
+    return read_bytes(r, r->n);
+}
+
+/* A byte that names one of first..last. */
+static uint8_t read_enum(struct reader *r, uint8_t first, uint8_t last)
+{
+    uint8_t value = read_byte(r);
+
+    if (value < first || value > last)
+        r->failed = true;
+    return value;
+}
+
+static void read_digest(struct reader *r, struct digest *digest)
+{
+    struct slice raw;
+
+    memset(digest, 0, sizeof(*digest));
+    digest->algorithm = read_enum(r, DIGEST_SHA256, DIGEST_SHA512);
+    if (r->failed)
+        return;
+    raw = read_bytes(r, digest_size(digest->algorithm));
+    if (raw.n != 0)
+        memcpy(digest->raw, raw.p, raw.n);
+}
+
+/* A run of bytes that must not be empty. */
+static struct slice read_text(struct reader *r)
+{
+    struct slice text = read_rest(r);
+
+    if (text.n == 0)
+        r->failed = true;
+    return text;
+}
+
+/* Everything was there and nothing is left. */
+static int read_end(const struct reader *r)
+{
+    return r->failed || r->n != 0 ? ERR_CORRUPT : 0;
+}
+
+static void read_ids(struct reader *r, struct key_fields *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        fields->id[i] = read_u64(r);
+}
+
+static void read_fields(struct reader *r, struct key_fields *fields)
+{
+    switch (fields->family) {
+    case KV_META:
+    case KV_NAME:
+    case KV_CURSOR:
+        fields->text = read_text(r);
+        break;
+    case KV_DIGEST:
+        read_digest(r, &fields->digest);
+        fields->byte = read_enum(r, OBJECT_BLOB, OBJECT_MANIFEST);
+        break;
+    case KV_OBJ:
+    case KV_BODY:
+    case KV_EVENT:
+        read_ids(r, fields, 1);
+        break;
+    case KV_LINK:
+        read_ids(r, fields, 2);
+        break;
+    case KV_USE:
+        read_ids(r, fields, 3);
+        fields->byte = read_enum(r, USE_BLOB, USE_SUBJECT);
+        break;
+    case KV_TAG:
+    case KV_TOMB:
+    case KV_MANAGED:
+        read_ids(r, fields, 1);
+        fields->text = read_text(r);
+        break;
+    case KV_TAGOF:
+    case KV_LABEL:
+        read_ids(r, fields, 2);
+        fields->text = read_text(r);
+        break;
+    case KV_REFERRER:
+        read_ids(r, fields, 3);
+        break;
+    case KV_HOLD:
+        read_ids(r, fields, 2);
+        fields->byte = read_byte(r);
+        fields->text = read_rest(r);
+        break;
+    case KV_DUE:
+        read_ids(r, fields, 1);
+        fields->id[0] ^= SIGN_BIT;
+        fields->byte = read_enum(r, DUE_OBJECT, DUE_LINK);
+        fields->id[1] = read_u64(r);
+        fields->id[2] = read_u64(r);
+        break;
+    default:
+        r->failed = true;
+    }
+}
+
+int key_decode(struct slice key, struct key_fields *fields)
+{
+    struct reader r = reader_of(key);
+
+    memset(fields, 0, sizeof(*fields));
+    if (key.n > KV_KEY_MAX)
+        return ERR_CORRUPT;
+    fields->family = (enum kv_family)read_byte(&r);
+    if (!r.failed)
+        read_fields(&r, fields);
+    return read_end(&r);
+}
+
+/*
+ * Values.
+ */
+
+static void add_byte(struct buf *out, uint8_t byte)
+{
+    buf_add(out, slice_make(&byte, 1));
+}
+
+static void add_u64(struct buf *out, uint64_t value)
+{
+    uint8_t bytes[8];
+
+    for (int i = 7; i >= 0; i--) {
+        bytes[i] = (uint8_t)value;
+        value >>= 8;
+    }
+    buf_add(out, slice_make(bytes, sizeof(bytes)));
+}
+
+/* With its length before it. A client may have sent more than a value could hold. */
+static void add_sized(struct buf *out, struct slice bytes)
+{
+    if (bytes.n > UINT16_MAX) {
+        out->overflow = true;
+        return;
+    }
+    add_byte(out, (uint8_t)(bytes.n >> 8));
+    add_byte(out, (uint8_t)bytes.n);
+    buf_add(out, bytes);
+}
+
+static struct slice read_sized(struct reader *r)
+{
+    return read_bytes(r, (size_t)read_number(r, 2));
+}
+
+static struct reader reader_of_row(struct slice value)
+{
+    struct reader r = reader_of(value);
+
+    if (read_byte(&r) != ROW_VERSION)
+        r.failed = true;
+    return r;
+}
+
+void row_obj_encode(struct buf *out, const struct row_obj *row)
+{
+    add_byte(out, ROW_VERSION);
+    add_byte(out, (uint8_t)row->kind);
+    add_byte(out, (uint8_t)row->state);
+    add_byte(out, row->store);
+    add_u64(out, row->size);
+    add_u64(out, row->links);
+    add_u64(out, (uint64_t)row->due_ms);
+    add_byte(out, row->digest.algorithm);
+    buf_add(out, slice_make(row->digest.raw, digest_size(row->digest.algorithm)));
+    buf_add(out, row->media_type);
+}
+
+int row_obj_decode(struct slice value, struct row_obj *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->kind = (enum object_kind)read_enum(&r, OBJECT_BLOB, OBJECT_MANIFEST);
+    row->state = (enum object_state)read_enum(&r, OBJECT_ABSENT, OBJECT_DAMAGED);
+    row->store = read_enum(&r, 0, OBJECT_IN_FILE); /* 0: an absent object is nowhere */
+    row->size = read_u64(&r);
+    row->links = read_u64(&r);
+    row->due_ms = read_i64(&r);
+    read_digest(&r, &row->digest);
+    row->media_type = read_rest(&r);
+    return read_end(&r);
+}
+
+void row_link_encode(struct buf *out, const struct row_link *row)
+{
+    add_byte(out, ROW_VERSION);
+    add_u64(out, (uint64_t)row->since_ms);
+    add_u64(out, row->seq);
+    add_u64(out, (uint64_t)row->due_ms);
+}
+
+int row_link_decode(struct slice value, struct row_link *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->since_ms = read_i64(&r);
+    row->seq = read_u64(&r);
+    row->due_ms = read_i64(&r);
+    return read_end(&r);
+}
+
+void row_tag_encode(struct buf *out, const struct row_tag *row)
+{
+    add_byte(out, ROW_VERSION);
+    add_u64(out, row->obj);
+    add_u64(out, row->seq);
+    add_u64(out, (uint64_t)row->time_ms);
+    buf_add(out, row->actor);
+}
+
+int row_tag_decode(struct slice value, struct row_tag *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->obj = read_u64(&r);
+    row->seq = read_u64(&r);
+    row->time_ms = read_i64(&r);
+    row->actor = read_rest(&r);
+    return read_end(&r);
+}
+
+void row_tomb_encode(struct buf *out, const struct row_tomb *row)
+{
+    add_byte(out, ROW_VERSION);
+    add_u64(out, row->obj);
+    add_u64(out, row->seq);
+}
+
+int row_tomb_decode(struct slice value, struct row_tomb *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->obj = read_u64(&r);
+    row->seq = read_u64(&r);
+    return read_end(&r);
+}
+
+void row_managed_encode(struct buf *out, const struct row_managed *row)
+{
+    add_byte(out, ROW_VERSION);
+    add_sized(out, row->owner);
+    buf_add(out, row->hint);
+}
+
+int row_managed_decode(struct slice value, struct row_managed *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->owner = read_sized(&r);
+    row->hint = read_rest(&r);
+    return read_end(&r);
+}
+
+void row_referrer_encode(struct buf *out, const struct row_referrer *row)
+{
+    add_byte(out, ROW_VERSION);
+    add_sized(out, row->artifact_type);
+    buf_add(out, row->descriptor);
+}
+
+int row_referrer_decode(struct slice value, struct row_referrer *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->artifact_type = read_sized(&r);
+    row->descriptor = read_rest(&r);
+    return read_end(&r);
+}
+
+void row_id_encode(struct buf *out, uint64_t id)
+{
+    add_byte(out, ROW_VERSION);
+    add_u64(out, id);
+}
+
+int row_id_decode(struct slice value, uint64_t *id)
+{
+    struct reader r = reader_of_row(value);
+
+    *id = read_u64(&r);
+    return read_end(&r);
+}

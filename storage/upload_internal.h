@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the upload module share: uploads.c (the table of all), upload.c (what a claimer
+ * does) and upload_pipe.c (buffers and the jobs that empty them). Nobody else includes it.
+ *
+ * One mutex, uploads->mutex, guards the table, the buffers, every upload's state and its counts of
+ * work. It is held for instructions, never over a system call that may wait. What it does not guard
+ * belongs to one side at a time: the bytes of `filling` and `received` to the claimer; the hasher
+ * to the hash lane; descriptor, `written` and `writeback` to the write lane; everything to a single
+ * job (`job`) when that is under way, as it runs only when the lanes are empty.
+ */
+#ifndef STORAGE_UPLOAD_INTERNAL_H
+#define STORAGE_UPLOAD_INTERNAL_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "storage/upload.h"
+#include "storage/upload_meta.h"
+
+#define UPLOAD_BUFFER_SIZE (256u * 1024)
+#define UPLOAD_BUFFERS_MAX 2 /* of one upload */
+#define UPLOAD_NAME_SIZE   (UPLOAD_ID_SIZE + sizeof(".meta"))
+#define UPLOADS_BUCKETS    4096
+
+/* upload.c's table of legal moves shows how they follow each other. */
+enum upload_state {
+    UPLOAD_CREATING,  /* its files are being made */
+    UPLOAD_COLD,      /* nobody's; the hash of its bytes is not in memory */
+    UPLOAD_REHASHING, /* claimed; its file is being hashed again */
+    UPLOAD_IDLE,      /* nobody's, ready to go on */
+    UPLOAD_CLAIMED,   /* a request sends bytes */
+    UPLOAD_FLUSHING,  /* claimed; waits for its lanes to be empty */
+    UPLOAD_FINISHING, /* claimed; digest, sync, gate, rename */
+    UPLOAD_PUBLISHED, /* claimed; its file is a blob and the gate is held */
+    UPLOAD_DRAINING,  /* given up by its claimer; waits for its lanes to be empty */
+    UPLOAD_REMOVING,  /* its files are being removed; no longer found */
+    UPLOAD_STATES
+};
+
+struct upload_buffer {
+    struct pool_job hash_job, write_job;
+    struct upload *upload;
+    uint8_t *bytes;
+    size_t n;
+    uint64_t offset;
+    unsigned jobs_left;         /* of the two */
+    struct upload_buffer *next; /* in the cache */
+};
+
+/* Work on buffers in order: one at a time, and as many wait as an upload may have besides. */
+struct upload_lane {
+    struct upload_buffer *running, *waiting;
+};
+
+/* The tie between an upload and the request that claimed it. Apart from the upload, because a node
+ * of it may still be in the reply queue when the claim has ended. */
+struct upload_claim {
+    struct pool_job job;
+    bool posted;           /* job is in the reply queue */
+    struct upload *upload; /* NULL when the claim has ended or never was */
+    upload_done_fn done;   /* of the asynchronous function under way */
+    void *done_arg;
+    void (*resume)(struct upload *upload); /* its next step, when no job is under way */
+    void (*wake)(void *arg);
+    void *wake_arg;
+    int err; /* without an upload: why not */
+    struct fault fault;
+};
+
+struct upload {
+    LIST_ENTRY(upload) in_bucket;
+    TAILQ_ENTRY(upload) in_idle;
+    TAILQ_ENTRY(upload) in_waiters;
+    struct uploads *uploads;
+    char id[UPLOAD_ID_SIZE + 1];
+    struct upload_meta meta; /* its names are in `names` */
+    char *names;
+    enum upload_state state;
+    struct upload_claim *claim;
+    unsigned jobs; /* under way on the pools */
+    uint64_t idle_since_ms;
+
+    uint64_t received; /* bytes taken from senders */
+    struct hasher *hasher;
+    bool has_digest; /* `hasher` is used up: `digest` is what it said */
+    struct digest digest;
+    int err; /* sticky: the upload is removed when its claim ends */
+    struct fault fault;
+    bool cancelled;
+
+    struct upload_buffer *filling;
+    unsigned buffers_n; /* `filling` and those in the lanes */
+    uint64_t submitted; /* bytes given to the lanes */
+    bool wants_room;    /* its sender waits for `wake` */
+    bool waits;         /* in uploads->waiters */
+    struct upload_lane hash_lane, write_lane;
+    int fd;             /* opened by the first job that needs it */
+    uint64_t writeback; /* bytes whose way to the disk has begun */
+    bool write_failed;  /* what follows in the lane must leave no hole */
+
+    struct pool_job job;    /* the single one: create, rehash, sync, publish, remove */
+    struct hasher *again;   /* rehash: of what is in the file */
+    uint64_t again_offset;  /* rehash: bytes hashed so far */
+    struct digest expected; /* of upload_finish */
+    struct digest_gate_pass pass;
+};
+
+LIST_HEAD(upload_bucket, upload);
+TAILQ_HEAD(upload_list, upload);
+
+struct uploads {
+    struct upload_parts parts;
+    pthread_mutex_t mutex;
+    pthread_cond_t quiet; /* jobs became 0 */
+    struct upload_options options;
+    bool closing;
+    unsigned jobs; /* of all uploads */
+    unsigned count;
+    struct upload_bucket buckets[UPLOADS_BUCKETS];
+    struct upload_list idle;    /* longest first */
+    struct upload_list waiters; /* for a buffer; longest first */
+    unsigned buffers_used;
+    struct upload_buffer *cache;      /* buffers nobody uses */
+    unsigned cache_n, cache_spare;    /* in the cache; never needed since the last measure */
+    uint64_t free_bytes, total_bytes; /* of the disk, at the last measure */
+};
+
+/* Functions that end in _locked are called with uploads->mutex held. */
+
+/* upload.c */
+void upload_set_state_locked(struct upload *upload, enum upload_state state);
+/* The claimer's thread is to look at the upload. */
+void upload_post_locked(struct upload *upload);
+/* Keeps the first failure. */
+void upload_fail_locked(struct upload *upload, int err, const struct fault *fault);
+/* Nothing of a DRAINING upload is under way any more. */
+void upload_settle_locked(struct upload *upload);
+
+/* uploads.c */
+void upload_file_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE]);
+void upload_meta_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE]);
+struct upload *uploads_new(struct uploads *uploads, const char *id, const struct upload_meta *meta);
+void uploads_add_locked(struct uploads *uploads, struct upload *upload);
+struct upload *uploads_find_locked(struct uploads *uploads, struct slice id);
+void uploads_forget_locked(struct upload *upload);
+void uploads_free(struct upload *upload);
+int uploads_admit_locked(const struct uploads *uploads, uint64_t incoming_bytes,
+                         struct fault *fault) MUST_CHECK;
+/* Remove the files; then forgotten, and freed when there is no claim. */
+void uploads_remove_locked(struct upload *upload);
+
+/* upload_pipe.c */
+/* One more job; `job` or a buffer's. */
+void upload_job_begin_locked(struct upload *upload, struct pool *pool, struct pool_job *job);
+/* A job is over: settles or posts an upload with none left. It may be gone afterwards. */
+void upload_job_end_locked(struct upload *upload);
+/* Opens the data file unless it is open. Jobs only. */
+int upload_file_open(struct upload *upload, struct fault *fault) MUST_CHECK;
+/* Sets `filling`. ERR_AGAIN: none is free; the upload is posted when it has got one. */
+int upload_buffer_get_locked(struct upload *upload, struct fault *fault) MUST_CHECK;
+/* Gives `filling` to the lanes. */
+void upload_submit_locked(struct upload *upload);
+/* Gives `filling` back and stops waiting for one. */
+void upload_buffer_drop_locked(struct upload *upload);
+/* Buffers are so short that none should wait to become full. */
+bool uploads_buffers_are_short_locked(const struct uploads *uploads);
+/* Hand free buffers to those who wait. */
+void uploads_give_buffers_locked(struct uploads *uploads);
+/* Give `n` cached buffers back to the system. */
+void uploads_trim_locked(struct uploads *uploads, unsigned n);
+/* For uploads_close: the buffer of an upload that was never released. */
+void upload_buffer_free(struct upload_buffer *buffer);
+
+#endif
