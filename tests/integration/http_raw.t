@@ -3,11 +3,15 @@
 """What the server makes of bytes on a socket: malformed and ambiguous requests, framing, order."""
 
 import json
+import select
+import socket
+import struct
 import sys
 
 import check
 import http1
-from registry import Registry
+from image import digest_of
+from registry import Registry, with_query
 from server import run_suite
 from tap import Suite
 
@@ -296,12 +300,13 @@ def head_byte_by_byte(server):
 
 @suite.case('ten requests in one write are answered in order')
 def pipelined(server):
+    registry = Registry(server.address)
+    contents = [f'content {i}'.encode() * (i + 1) for i in range(10)]
+    digests = [registry.push_blob('raw', content) for content in contents]
     with http1.Connection(server.address) as connection:
-        connection.send(b''.join(get(b'/v2/pipe%d/tags/list' % i) for i in range(10)))
-        for i in range(10):
-            answer = check.status(connection.response(), 404)
-            check.contains(answer.body.decode(), f'pipe{i}', f'answer {i}') \
-                if b'pipe' in answer.body else None
+        connection.send(b''.join(get(f'/v2/raw/blobs/{digest}'.encode()) for digest in digests))
+        for content in contents:
+            check.equal(check.status(connection.response(), 200).body, content)
 
 
 @suite.case('pipelined requests of different kinds are answered in order')
@@ -316,16 +321,12 @@ def pipelined_mix(server):
 
 @suite.case('a PUT and a GET of it in one write: the GET sees it')
 def put_then_get(server):
-    registry = Registry(server.address)
     content = b'pipelined content'
-    location = registry.begin_upload('raw')
-    digest = registry.push_blob('raw', b'something else')
-    check.true(digest is not None, 'arranged')
-    from image import digest_of
-    target = f'{location}{"&" if "?" in location else "?"}digest={digest_of(content)}'
+    digest = digest_of(content)
+    target = with_query(Registry(server.address).begin_upload('raw'), f'digest={digest}')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PUT', target, None, content) + content +
-                        http1.head(connection.host, 'GET', f'/v2/raw/blobs/{digest_of(content)}'))
+                        http1.head(connection.host, 'GET', f'/v2/raw/blobs/{digest}'))
         check.status(connection.response('PUT'), 201)
         check.equal(check.status(connection.response(), 200).body, content)
 
@@ -363,23 +364,14 @@ def slow_head(server):
 def trickled_head(server):
     with http1.Connection(server.address) as connection:
         connection.send(b'GET /v2/ HTTP/1.1\r\nHost: a\r\n')
-        connection.socket.settimeout(0.1)
-        for _ in range(600):
-            try:
-                connection.send(b'X-A: 1\r\n'[:2])
-                data = connection.socket.recv(1)
-            except TimeoutError:
-                continue
-            except ConnectionError:
+        for i in range(300):
+            readable, _, _ = select.select([connection.socket], [], [], 0.1)
+            if readable:
                 break
-            if data == b'':
-                break
-            connection.socket.settimeout(30)
-            rest = data + connection.socket.recv(4096)
-            check.contains(rest, b'408', 'answer')
-            break
+            connection.send(b'X-%d: 1\r\n' % (i % 10))
         else:
             check.true(False, 'the server waits for ever')
+        ends(connection, {408})
     serves(server)
 
 
@@ -469,36 +461,24 @@ def unknown_expectation(server):
 
 # ---- Errors before the body is through, clients that go away
 
-def push_against_the_answer(server, method, target, size):
-    """Sends a body until an answer comes, as clients that do not wait for 100 do."""
+def push_until_answered(connection, size):
+    """Sends a body until an answer begins, as clients do that do not wait for 100."""
     block = b'x' * 65536
-    with http1.Connection(server.address) as connection:
-        connection.send(http1.head(connection.host, method, target,
-                                   {'Content-Length': str(size)}))
-        connection.socket.settimeout(0.001)
-        sent = 0
-        while sent < size:
-            try:
-                first = connection.socket.recv(1 << 16)
-            except TimeoutError:
-                first = None
-            if first is not None:
-                check.true(first != b'', 'closed without an answer')
-                connection._buffer = first
-                break
-            try:
-                sent += connection.socket.send(block)
-            except TimeoutError:
-                continue
-        connection.socket.settimeout(30)
-        return connection.response(method)
+    while size > 0:
+        readable, _, _ = select.select([connection.socket], [], [], 0)
+        if readable:
+            return
+        size -= connection.socket.send(block[:size])
 
 
 @suite.case('an error before 64 MiB of body: the client reads the status, not a reset')
 def early_error(server):
     for _ in range(5):
-        answer = push_against_the_answer(server, 'PATCH', '/v2/raw/blobs/uploads/0123', 64 << 20)
-        check.error(answer, 404, 'BLOB_UPLOAD_UNKNOWN')
+        with http1.Connection(server.address) as connection:
+            connection.send(http1.head(connection.host, 'PATCH', '/v2/raw/blobs/uploads/0123',
+                                       {'Content-Length': str(64 << 20)}))
+            push_until_answered(connection, 64 << 20)
+            check.error(connection.response('PATCH'), 404, 'BLOB_UPLOAD_UNKNOWN')
     serves(server)
 
 
@@ -528,8 +508,6 @@ def gone_in_body(server):
 
 @suite.case('a client that resets in a chunked body leaves an upload that can be continued')
 def reset_in_body(server):
-    import socket
-    import struct
     registry = Registry(server.address)
     location = registry.begin_upload('raw')
     with http1.Connection(server.address) as connection:
@@ -538,13 +516,12 @@ def reset_in_body(server):
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     offset = offset_of(registry, location)
     have = int(offset.partition('-')[2]) + 1
-    check.true(have <= 1000 or have == 1, f'the upload has {have} bytes')
+    check.true(have <= 1000, f'the upload has {have} bytes')
     check.status(registry.request('DELETE', location), 204)
 
 
 @suite.case('half-closed by the client: the answer still comes')
 def half_closed(server):
-    import socket
     with http1.Connection(server.address) as connection:
         connection.send(get())
         connection.socket.shutdown(socket.SHUT_WR)
