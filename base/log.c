@@ -58,6 +58,7 @@ static pthread_key_t key; /* only for its destructor */
 
 static pthread_t thread;
 static int wake_fd = -1;
+static uint64_t reported; /* of `dropped`; the log thread's while it runs */
 
 /* ---- Writing -----------------------------------------------------------------------------------
  */
@@ -286,21 +287,20 @@ static void free_ended(void)
 }
 
 /* A reader of the log must see that it has a hole. */
-static void report_dropped(uint64_t *reported)
+static void report_dropped(void)
 {
     uint64_t now = log_dropped();
     char line[LOG_LINE_MAX];
     size_t n;
 
-    if (now == *reported)
+    if (now == reported)
         return;
-    const struct log_field fields[] = {LOG_U64("records", now - *reported),
-                                       {.type = LOG_FIELD_END}};
+    const struct log_field fields[] = {LOG_U64("records", now - reported), {.type = LOG_FIELD_END}};
     n = log_render(line, sizeof(line), (enum log_format)atomic_load(&chosen_format),
                    clock_wall_ms(), LOG_WARN, "log.dropped",
                    "records were dropped because standard error takes them too slowly", fields);
     write_line(line, n);
-    *reported = now;
+    reported = now;
 }
 
 static void wait_for_work(void)
@@ -316,18 +316,16 @@ static void wait_for_work(void)
 
 static void *log_thread(void *arg)
 {
-    uint64_t reported = log_dropped();
-
     (void)arg;
     while (atomic_load_explicit(&is_running, memory_order_acquire)) {
         wait_for_work();
         drain_all();
         free_ended();
-        report_dropped(&reported);
+        report_dropped();
     }
     drain_all();
     free_ended();
-    report_dropped(&reported);
+    report_dropped();
     return NULL;
 }
 
@@ -336,6 +334,7 @@ void log_start(void)
     sigset_t all, before;
 
     assert(!atomic_load(&is_running));
+    reported = log_dropped();
     wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (wake_fd < 0)
         abort();

@@ -2,7 +2,8 @@
 /*
  * DESIGN: file before row. The file is durable when the transaction runs, and the digest gate is
  * held over both, so that the reaper never removes a file whose row is on its way. A crash in
- * between leaves a file no row names, which fsck lists and a later push of the digest adopts.
+ * between leaves a file no row names, which fsck lists and a later push of the digest adopts; when
+ * the transaction is refused the file is taken back.
  *
  * `done` must not run inside of the call that started the push, while kv_write answers at once when
  * its queue is full: such an answer goes through the client's own queue.
@@ -10,18 +11,93 @@
 #include "config.h"
 #include "registry/push.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
+
+/*
+ * A file whose row could not be committed, taken back; the gate is still held. Otherwise requests
+ * that are refused after their bytes have arrived could fill a disk with files no row names.
+ */
+
+struct undo {
+    struct pool_job job;
+    struct store *store;
+    struct kv_client *client;
+    struct digest digest;
+    bool is_named; /* by a row of an earlier push */
+    void (*after)(void *arg);
+    void *arg;
+};
+
+static int find_name(struct kv_tx *tx, void *arg)
+{
+    static const enum object_kind kinds[] = {OBJECT_BLOB, OBJECT_MANIFEST};
+    struct undo *undo = arg;
+    struct object object;
+
+    undo->is_named = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        int err = object_find(tx, &undo->digest, kinds[i], &object);
+        if (err != 0 && err != ERR_NOT_FOUND)
+            return err;
+        undo->is_named |= err == 0 && object.row.state != OBJECT_ABSENT;
+    }
+    return 0;
+}
+
+/* On the io pool. */
+static void remove_file(struct pool_job *job)
+{
+    struct undo *undo = CONTAINER_OF(job, struct undo, job);
+    struct fault fault = FAULT_INIT;
+
+    if (blob_file_remove(undo->store->files, &undo->digest, &fault) != 0)
+        log_warn("push.undo", "a file without a row stays; fsck lists it",
+                 LOG_DIGEST("digest", &undo->digest), LOG_CSTR("why", fault.text));
+}
+
+static void undone(struct pool_job *job)
+{
+    struct undo *undo = CONTAINER_OF(job, struct undo, job);
+
+    undo->after(undo->arg);
+    free(undo);
+}
+
+static void name_read(void *arg, int err)
+{
+    struct undo *undo = arg;
+
+    undo->job = (struct pool_job){
+        .run = remove_file, .done = undone, .reply = kv_client_queue(undo->client)};
+    if (err != 0 || undo->is_named)
+        undone(&undo->job);
+    else
+        pool_submit(undo->store->io, &undo->job);
+}
+
+static void start_undo(struct store *store, struct kv_client *client, const struct digest *digest,
+                       void (*after)(void *arg), void *arg)
+{
+    struct undo *undo = xcalloc(1, sizeof(*undo));
+
+    *undo = (struct undo){
+        .store = store, .client = client, .digest = *digest, .after = after, .arg = arg};
+    kv_read(client, find_name, undo, name_read);
+}
 
 /*
  * Blobs.
  */
 
 struct blob_push {
+    struct store *store;
     struct kv_client *client;
-    struct upload *upload;
+    struct upload **upload;
     struct blob_put *put;
+    int err;
     push_done_fn done;
     void *arg;
 };
@@ -43,13 +119,24 @@ static int put_blob(struct kv_tx *tx, void *arg)
     return blob_put(tx, push->put);
 }
 
+static void leave_blob(void *arg)
+{
+    struct blob_push *push = arg;
+
+    upload_published(*push->upload);
+    *push->upload = NULL;
+    end_blob(push, push->err, NULL);
+}
+
 static void blob_committed(void *arg, int err)
 {
     struct blob_push *push = arg;
 
-    /* Without its row the file is nobody's; the client starts over either way. */
-    upload_published(push->upload);
-    end_blob(push, err, NULL);
+    push->err = err;
+    if (err == 0)
+        leave_blob(push);
+    else
+        start_undo(push->store, push->client, &push->put->digest, leave_blob, push);
 }
 
 static void blob_published(void *arg, int err, struct upload *upload, const struct fault *fault)
@@ -57,7 +144,6 @@ static void blob_published(void *arg, int err, struct upload *upload, const stru
     struct blob_push *push = arg;
 
     if (err != 0) {
-        upload_release(upload);
         end_blob(push, err, fault);
         return;
     }
@@ -65,14 +151,14 @@ static void blob_published(void *arg, int err, struct upload *upload, const stru
     kv_write(push->client, KV_FRONT, put_blob, push, blob_committed);
 }
 
-void push_blob(struct kv_client *client, struct upload *upload, struct blob_put *put,
-               push_done_fn done, void *arg)
+void push_blob(struct store *store, struct kv_client *client, struct upload **upload,
+               struct blob_put *put, push_done_fn done, void *arg)
 {
     struct blob_push *push = xcalloc(1, sizeof(*push));
 
     *push = (struct blob_push){
-        .client = client, .upload = upload, .put = put, .done = done, .arg = arg};
-    upload_finish(upload, &put->digest, blob_published, push);
+        .store = store, .client = client, .upload = upload, .put = put, .done = done, .arg = arg};
+    upload_finish(*upload, &put->digest, blob_published, push);
 }
 
 /*
@@ -102,6 +188,11 @@ static void end_manifest(struct manifest_push *push)
     free(push);
 }
 
+static void leave_manifest(void *arg)
+{
+    end_manifest(arg);
+}
+
 static void end_later(struct pool_job *job)
 {
     end_manifest(CONTAINER_OF(job, struct manifest_push, job));
@@ -125,6 +216,10 @@ static void manifest_committed(void *arg, int err)
     push->err = err;
     if (err == ERR_MANIFEST_INVALID && push->put->size_conflict_digest.algorithm != 0)
         explain_size_conflict(push);
+    if (err != 0 && push->has_gate) {
+        start_undo(push->store, push->client, &push->put->digest, leave_manifest, push);
+        return;
+    }
     if (!push->starting) {
         end_manifest(push);
         return;

@@ -13,10 +13,11 @@
 
 typedef void (*push_done_fn)(void *arg, int err, const struct fault *fault);
 
-/* Finish an upload as `put->digest`, then commit `put`. put->size is set here. The upload is gone
- * afterwards, except with ERR_DIGEST_MISMATCH (it is released: the client may cancel or retry). */
-void push_blob(struct kv_client *client, struct upload *upload, struct blob_put *put,
-               push_done_fn done, void *arg);
+/* Finish an upload as `put->digest`, then commit `put`. put->size is set here. *upload is NULL when
+ * `done` runs and the upload is gone; when it could not be finished (ERR_DIGEST_MISMATCH, a failed
+ * file) it is still the caller's, to release or to cancel. */
+void push_blob(struct store *store, struct kv_client *client, struct upload **upload,
+               struct blob_put *put, push_done_fn done, void *arg);
 
 /* `body` are the manifest's bytes, valid until done; put->body is set here: in the index up to
  * KV_VALUE_MAX, else as a blob file written first. */

@@ -43,6 +43,8 @@ void exchange_reset(struct exchange *x)
 
     output_reset(&x->output);
     buf_fini(&x->body_bytes);
+    if (x->body_reserved > 0)
+        atomic_fetch_sub(&x->request.worker->server->body_bytes, x->body_reserved);
     arena_reset(&arena);
     buf_reset(&response.fields);
     buf_reset(&response.head);

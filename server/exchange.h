@@ -40,8 +40,9 @@ struct exchange {
     enum body_state body;
     const struct body_sink *sink;
     void *sink_arg;
-    struct slice piece;    /* of the body, not yet taken by the sink */
-    struct buf body_bytes; /* request_read_body */
+    struct slice piece;     /* of the body, not yet taken by the sink */
+    struct buf body_bytes;  /* request_read_body */
+    uint64_t body_reserved; /* of http.body_memory */
     void (*body_done)(void *arg, int err, struct slice body);
     void *body_done_arg;
     uint64_t bytes_in;     /* of the body */

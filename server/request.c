@@ -206,6 +206,21 @@ static void collect_abort(void *arg, int err)
 static const struct body_sink collector = {
     .write = collect_write, .end = collect_end, .abort = collect_abort};
 
+/* Memory is promised before a byte is read: what is not known to be small counts as large. */
+static bool reserve_body(struct request *r, uint64_t n)
+{
+    struct exchange *x = exchange_of(r);
+    struct server *server = r->worker->server;
+
+    if (atomic_fetch_add(&server->body_bytes, n) + n >
+        r->worker->settings->http_body_memory_bytes) {
+        atomic_fetch_sub(&server->body_bytes, n);
+        return false;
+    }
+    x->body_reserved = n;
+    return true;
+}
+
 void request_read_body(struct request *r, size_t max_bytes,
                        void (*done)(void *arg, int err, struct slice body), void *arg)
 {
@@ -215,6 +230,10 @@ void request_read_body(struct request *r, size_t max_bytes,
     x->body_done_arg = arg;
     if (r->has_length && r->content_length > max_bytes) {
         body_result(x, ERR_HTTP_TOO_LARGE);
+        return;
+    }
+    if (!reserve_body(r, r->has_length ? r->content_length : max_bytes)) {
+        body_result(x, ERR_BUSY);
         return;
     }
     buf_init(&x->body_bytes, max_bytes);

@@ -101,7 +101,9 @@ void request_accept_body(struct request *r, const struct body_sink *sink, void *
 void request_body_resume(struct request *r);
 
 /* Collect a body of at most `max_bytes` in memory: `done` once with the whole (valid as long as the
- * request), or with ERR_HTTP_TOO_LARGE (answer it), or ERR_CANCELLED (nobody to answer). */
+ * request), or with ERR_HTTP_TOO_LARGE or ERR_BUSY (answer it), or ERR_CANCELLED (nobody to
+ * answer).
+ */
 void request_read_body(struct request *r, size_t max_bytes,
                        void (*done)(void *arg, int err, struct slice body), void *arg);
 

@@ -82,8 +82,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     notify("RELOADING=1");
-    int err = settings_reload(config_path(process->config), &process->overrides,
-                              process->settings, &settings, &key, &fault);
+    int err = settings_reload(config_path(process->config), &process->overrides, process->settings,
+                              &settings, &key, &fault);
     if (err != 0) {
         log_error("server.reload", "the new configuration is not valid; the old one stays",
                   LOG_CSTR("why", fault_text(&fault, err)));

@@ -17,9 +17,10 @@ struct server {
     struct store *store;
     struct worker **workers;
     unsigned workers_n;
-    atomic_uint connections; /* open now */
-    atomic_bool draining;    /* SIGTERM came: no keep-alive, no new connections */
-    atomic_bool ready;       /* /readyz */
+    atomic_uint connections;         /* open now */
+    atomic_uint_fast64_t body_bytes; /* promised to request bodies held in memory */
+    atomic_bool draining;            /* SIGTERM came: no keep-alive, no new connections */
+    atomic_bool ready;               /* /readyz */
 };
 
 #endif

@@ -55,7 +55,8 @@ void settings_dump(const struct settings *settings, struct buf *out)
             buf_addf(out, "%s:\n", section);
         }
         buf_addf(out, "  %s: ", setting->key);
-        if (setting->type == SETTING_STRING) {
+        /* Choices too: to YAML 1.1 a bare off is false. */
+        if (setting->type == SETTING_STRING || setting->type == SETTING_CHOICE) {
             struct buf text;
 
             buf_init(&text, out->max);

@@ -127,7 +127,6 @@ static void pushed(void *arg, int err, const struct fault *fault)
 {
     struct upload_request *u = arg;
 
-    u->upload = NULL;
     if (err != 0) {
         refuse(u, err, fault);
         return;
@@ -151,7 +150,7 @@ static void flushed(void *arg, int err, struct upload *upload, const struct faul
 static void complete(struct upload_request *u)
 {
     if (u->finishes)
-        push_blob(u->r->worker->kv, u->upload, &u->put, pushed, u);
+        push_blob(u->r->worker->server->store, u->r->worker->kv, &u->upload, &u->put, pushed, u);
     else
         upload_flush(u->upload, flushed, u);
 }

@@ -29,7 +29,7 @@
 #define TICK_MS           100
 #define RESERVE_EXCHANGES 16
 #define LINGER_MS         3000
-#define SLOW_TURN_MS      20
+#define SLOW_NS           UINT64_C(20000000)
 
 struct wait_list {
     struct conn *first, *last;
@@ -177,6 +177,34 @@ void worker_forget_conn(struct conn *conn)
  * Turns.
  */
 
+#ifdef TIDEMARK_DEBUG
+static uint64_t time_begin(void)
+{
+    return clock_mono_ns();
+}
+
+/* Nothing in a turn may block: what takes long is a bug that only shows under load. */
+static void time_end(const char *what, uint64_t begin_ns)
+{
+    uint64_t ns = clock_mono_ns() - begin_ns;
+
+    if (ns > SLOW_NS)
+        log_warn("worker.slow", "a part of a loop turn took long", LOG_CSTR("part", what),
+                 LOG_U64("ms", ns / 1000000));
+}
+#else
+static uint64_t time_begin(void)
+{
+    return 0;
+}
+
+static void time_end(const char *what, uint64_t begin_ns)
+{
+    (void)what;
+    (void)begin_ns;
+}
+#endif
+
 static void run_ready(struct worker_private *p)
 {
     while (p->ready_first != NULL) {
@@ -210,6 +238,7 @@ static void empty_graveyard(struct worker *worker)
 static void end_turn(struct worker *worker)
 {
     struct worker_private *p = worker->private_;
+    uint64_t begin_ns = time_begin();
 
     /* Burying tells handlers, which may make others ready. */
     do {
@@ -217,12 +246,14 @@ static void end_turn(struct worker *worker)
         empty_graveyard(worker);
     } while (p->ready_first != NULL || p->graveyard != NULL || p->dead != NULL);
     kv_turn_end(worker->kv);
+    time_end("end", begin_ns);
 }
 
 static void on_queue(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
     struct queue_node *node = queue_take_all(worker->queue);
+    uint64_t begin_ns = time_begin();
 
     (void)fd;
     (void)what;
@@ -231,6 +262,7 @@ static void on_queue(evutil_socket_t fd, short what, void *arg)
         node = node->next;
         job->done(job);
     }
+    time_end("queue", begin_ns);
 }
 
 static uint64_t timeout_ms(const struct settings *settings, enum conn_wait wait)

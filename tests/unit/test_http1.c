@@ -31,8 +31,8 @@ static struct reading read_message(struct http1 *codec, struct slice text, size_
     reading.err = http_head_scan(&scan, text, &limits, &head_n, NULL);
     CU_ASSERT_EQUAL_FATAL(reading.err, 0);
     struct slice copy = arena_dup(&arena, slice_sub(text, 0, head_n));
-    reading.err = http_head_parse(&arena, (char *)(uintptr_t)copy.p, head_n, scan.lines, &head,
-                                  NULL);
+    reading.err =
+        http_head_parse(&arena, (char *)(uintptr_t)copy.p, head_n, scan.lines, &head, NULL);
     if (reading.err == 0)
         reading.err = http1_begin(codec, copy, &head, &reading.keep_alive, NULL);
     reading.used = head_n;
@@ -74,8 +74,8 @@ static void test_bodies(void)
         {SLICE(POST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), SLICE(""), 0},
         {SLICE(POST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\nGET"),
          SLICE("abcde"), 3},
-        {SLICE(POST "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\nGET"),
-         SLICE("a"), 3},
+        {SLICE(POST "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\nGET"), SLICE("a"),
+         3},
     };
     struct http1 *codec = http1_create();
 
@@ -151,14 +151,13 @@ static void test_keep_alive(void)
         read_message(codec, SLICE("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), 1)
             .keep_alive);
     CU_ASSERT_FALSE(read_message(codec, SLICE("GET / HTTP/1.0\r\n\r\n"), 1).keep_alive);
-    CU_ASSERT_TRUE(
-        read_message(codec, SLICE("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"), 1)
-            .keep_alive);
+    CU_ASSERT_TRUE(read_message(codec, SLICE("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"), 1)
+                       .keep_alive);
     /* Upgrades are not taken, and do no harm. */
     CU_ASSERT_TRUE(
-        read_message(codec,
-                     SLICE("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
-                     1)
+        read_message(
+            codec,
+            SLICE("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"), 1)
             .complete);
     http1_destroy(codec);
 }

@@ -63,10 +63,10 @@ static void test_good(void)
     CU_ASSERT_EQUAL(read_head(&arena, SLICE("GET / HTTP/1.0\r\n\r\n"), &head), 0);
     CU_ASSERT_TRUE(head.is_http_10);
     CU_ASSERT_EQUAL(head.fields_n, 0);
-    CU_ASSERT_EQUAL(
-        read_head(&arena, SLICE("GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n"),
-                  &head),
-        0);
+    CU_ASSERT_EQUAL(read_head(&arena,
+                              SLICE("GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n"),
+                              &head),
+                    0);
     CU_ASSERT_TRUE(head.is_chunked);
     CU_ASSERT_FALSE(head.has_length);
     arena_fini(&arena);

@@ -1178,6 +1178,7 @@ static void on_fatal(void *arg, const struct fault *fault)
 }
 
 /* An engine whose commits fail while there are errors in the list. */
+static const struct kv_engine *real_engine;
 static struct kv_engine failing_engine;
 static int failures[3];
 static atomic_uint failures_left;
@@ -1187,25 +1188,25 @@ static int failing_commit(void *batch)
     unsigned left = atomic_load(&failures_left);
 
     if (left == 0)
-        return engine->batch_commit(batch);
+        return real_engine->batch_commit(batch);
     atomic_store(&failures_left, left - 1);
-    engine->batch_abort(batch);
+    real_engine->batch_abort(batch);
     return failures[left - 1];
 }
 
 static void begin_failing(void)
 {
-    const struct kv_engine *real = engine;
     struct kv_options options = options_default();
 
     fatal_calls = 0;
     options.on_fatal = on_fatal;
-    failing_engine = *real;
+    real_engine = engine;
+    failing_engine = *engine;
     failing_engine.batch_commit = failing_commit;
     atomic_store(&failures_left, 0);
     engine = &failing_engine;
     begin_with(&options);
-    engine = real;
+    engine = real_engine;
 }
 
 /* A full disk is met by the batch, then by its second function alone. */

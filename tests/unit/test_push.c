@@ -126,9 +126,14 @@ static struct answer run_blob(const char *content, const char *named)
     struct blob_put put = {
         .repository = SLICE("a"), .actor = SLICE("tester"), .digest = fixture_digest(named)};
 
-    push_blob(client, begin_upload(content), &put, answered, &answer);
+    struct upload *upload = begin_upload(content);
+    push_blob(&store, client, &upload, &put, answered, &answer);
     answer.calling = false;
     CU_ASSERT_TRUE_FATAL(pump_until(queue, &answer.done));
+    /* What could not be finished is still ours. */
+    CU_ASSERT_TRUE((upload != NULL) == (answer.err == ERR_DIGEST_MISMATCH));
+    if (upload != NULL)
+        upload_release(upload);
     CU_ASSERT_FALSE(answer.was_early);
     kv_turn_end(client);
     return answer;
@@ -343,6 +348,23 @@ static void test_busy(void)
     CU_ASSERT_EQUAL(run_blob("content", "content").err, ERR_BUSY);
     CU_ASSERT_EQUAL(run_blob("content", "content").err, ERR_BUSY);
     CU_ASSERT_EQUAL(count_uploads(), 0);
+    /* What no row names is taken back. */
+    CU_ASSERT_FALSE(has_file(large));
+    CU_ASSERT_FALSE(has_file("content"));
+    free(large);
+}
+
+/* Taking back is not for files that an earlier push has named. */
+static void test_refused_again(void)
+{
+    char *large = make_index(100000);
+    struct pushing p;
+
+    CU_ASSERT_EQUAL(run_manifest(large), 0);
+    begin_manifest(&p, large);
+    p.put.condition.must_not_exist = true;
+    CU_ASSERT_EQUAL(end_manifest(&p), ERR_HTTP_PRECONDITION);
+    CU_ASSERT_TRUE(has_file(large));
     free(large);
 }
 
@@ -357,4 +379,5 @@ void test_suites(void)
     CU_add_test(suite, "manifest refused", test_manifest_refused);
     CU_add_test(suite, "size conflict", test_size_conflict);
     CU_add_test(suite, "writer busy", test_busy);
+    CU_add_test(suite, "refused, but named before", test_refused_again);
 }

@@ -81,10 +81,17 @@ static void test_loopback_host(void)
 {
     static const char *const good[] = {"localhost",      "LOCALHOST:5000", "127.0.0.1",
                                        "127.255.0.3:80", "[::1]",          "[::1]:5000"};
-    static const char *const bad[] = {"",          "localhost.evil.example", "128.0.0.1",
-                                      "127.0.0",   "127.0.0.1.example",      "127.0.0.256",
-                                      "[::2]:5000", "[::1]x",                "127.0.0.0001",
-                                      "1.127.0.0", "registry.example:5000"};
+    static const char *const bad[] = {"",
+                                      "localhost.evil.example",
+                                      "128.0.0.1",
+                                      "127.0.0",
+                                      "127.0.0.1.example",
+                                      "127.0.0.256",
+                                      "[::2]:5000",
+                                      "[::1]x",
+                                      "127.0.0.0001",
+                                      "1.127.0.0",
+                                      "registry.example:5000"};
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         CU_ASSERT_TRUE(loopback_host(slice_from_cstr(good[i])));

@@ -443,7 +443,7 @@ static void test_dump_text(void)
     text = buf_take(&out, NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "storage:\n  path: \"/d\"\n  reserve: 0\nindex:\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "  drain_timeout: 30s\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "  access: off\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "  access: \"off\"\n"));
     free(text);
     settings_unref(s);
 }
