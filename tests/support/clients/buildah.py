@@ -11,6 +11,7 @@ class Buildah(Client):
         'list': 'has no command for it',
         'delete': 'has no command for it',
         'referrers': 'has no command for it',
+        'resume': 'starts a cut transfer anew',
     }
 
     def version(self):
@@ -55,7 +56,8 @@ class Buildah(Client):
             reference = self.reference('pull', tag)
             self._pull(reference)
             listed = self._buildah('images', '--no-trunc', '--format', '{{.ID}} {{.Digest}}')
-            check.contains(listed, f'{image.digest_of(one.config)} {one.digest}', 'images')
+            check.contains([line.split() for line in listed.splitlines()],
+                           [image.digest_of(one.config), one.digest], 'images')
             self._buildah('rmi', '-f', image.digest_of(one.config).partition(':')[2])
 
     def multi_arch(self):
@@ -70,17 +72,6 @@ class Buildah(Client):
         check.equal([each['platform']['architecture'] for each in index['manifests']],
                     ['amd64', 'arm64'], 'platforms')
         return 'push'
-
-    def resume(self):
-        one = image.Image([{'noise': image.noise(5 << 20, 'buildah resume')}])
-        self.registry.push(self.repository('resume'), one, 'latest')
-        layer = f'GET .*/blobs/{image.digest_of(one.layers[0])}'
-        with self.ground.wire() as wire:
-            wire.cut(layer, 3 << 20, 'answer')
-            self._pull(self.reference('resume', address=wire.address))
-            check.contains(wire.exchanges(layer)[-1].head, 'range: bytes=', 'the second GET')
-            check.equal(len(wire.exchanges(layer, 206)), 1, 'answers with a part')
-        return 'download by range'
 
     def mount(self):
         with self.ground.wire() as wire:
