@@ -18,6 +18,7 @@
 #include "config.h"
 #include "storage/kv_engine.h"
 
+#include "base/fault_point.h"
 #include "base/mem.h"
 
 #include <lmdb.h>
@@ -278,8 +279,12 @@ static int lmdb_batch_begin(void *env, void **batch)
 static int lmdb_batch_commit(void *batch)
 {
     struct lmdb_tx *tx = batch;
-    int rc = mdb_txn_commit(tx->txn);
+    int rc = FAULT_POINT("index.commit");
 
+    if (rc != 0)
+        mdb_txn_abort(tx->txn);
+    else
+        rc = mdb_txn_commit(tx->txn);
     if (rc == EIO && tx->env->is_disk_full)
         rc = ENOSPC;
     return err_from_mdb(rc);
