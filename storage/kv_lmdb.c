@@ -26,11 +26,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_READERS 126
+
+/* Of the lock file; a little more than LMDB uses. */
+#define LOCK_HEAD_BYTES 4096
+#define LOCK_SLOT_BYTES 64
 
 /* Bytes reserved ahead: a quarter of the file within these. */
 #define AHEAD_MIN (UINT64_C(4) << 20)
@@ -131,20 +136,41 @@ static int open_database(struct lmdb *lmdb, const char *path, struct fault *faul
     return rc == 0 ? sync_directory(path, fault) : fail(rc, path, fault);
 }
 
+/* Readers have their slots in a shared mapping of the lock file, which LMDB leaves full of holes: a
+ * slot in one that the disk has no room for would be a SIGBUS. So its blocks come first. */
+static int fill_lock_file(const char *path, unsigned readers, struct fault *fault)
+{
+    char name[4096];
+    int n = snprintf(name, sizeof(name), "%s/lock.mdb", path);
+
+    if (n < 0 || (size_t)n >= sizeof(name))
+        return fault_set(fault, ERR_CONFIG, "the path of the index is too long");
+    int fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return fault_set_errno(fault, errno, "'%s' cannot be opened", name);
+    int sys = posix_fallocate(fd, 0, LOCK_HEAD_BYTES + (off_t)readers * LOCK_SLOT_BYTES);
+    close(fd);
+    return sys == 0 ? 0 : fault_set_errno(fault, sys, "'%s' cannot be made", name);
+}
+
 static int lmdb_open(const char *path, const struct kv_options *options, void **env,
                      struct fault *fault)
 {
     struct lmdb *lmdb = xcalloc(1, sizeof(*lmdb));
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t map_size = (options->map_size_bytes + page - 1) / page * page;
-    int rc = mdb_env_create(&lmdb->env);
-    int err;
+    unsigned readers = options->readers_max ? options->readers_max : DEFAULT_READERS;
+    int err = fill_lock_file(path, readers, fault);
 
+    if (err != 0) {
+        free(lmdb);
+        return err;
+    }
+    int rc = mdb_env_create(&lmdb->env);
     if (rc == 0)
         rc = mdb_env_set_mapsize(lmdb->env, map_size);
     if (rc == 0)
-        rc = mdb_env_set_maxreaders(lmdb->env,
-                                    options->readers_max ? options->readers_max : DEFAULT_READERS);
+        rc = mdb_env_set_maxreaders(lmdb->env, readers);
     if (rc == 0)
         rc = mdb_env_open(lmdb->env, path, MDB_NOTLS | MDB_NORDAHEAD, S_IRUSR | S_IWUSR);
     err = rc == 0 ? open_database(lmdb, path, fault) : fail(rc, path, fault);
