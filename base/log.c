@@ -45,9 +45,10 @@ static atomic_int chosen_format = LOG_AUTO;
 static atomic_bool is_running; /* acquire and release: who sees it also sees wake_fd */
 static atomic_uint_least64_t dropped;
 
-/* Guards `rings` and changes of is_running. */
+/* Guards the two below it and changes of is_running. */
 static pthread_mutex_t rings_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct ring *rings;
+static bool has_thread; /* longer than is_running: the log thread writes out what is left */
 
 /* Lines do not mix, also while some are written directly because the log thread is about to end. */
 static pthread_mutex_t output_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -60,8 +61,7 @@ static pthread_t thread;
 static int wake_fd = -1;
 static uint64_t reported; /* of `dropped`; the log thread's while it runs */
 
-/* ---- Writing -----------------------------------------------------------------------------------
- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* A non-blocking stderr is waited for; one that is gone (closed pipe) swallows the lines. */
 static void write_locked(struct iovec *parts, int parts_n)
@@ -113,8 +113,7 @@ static void wake_thread(void)
         continue;
 }
 
-/* ---- Rings -------------------------------------------------------------------------------------
- */
+/* ---- Rings ----------------------------------------------------------------------------------- */
 
 static void ring_destroy(struct ring *ring)
 {
@@ -131,14 +130,14 @@ static void unlink_ring(const struct ring *ring)
     *at = ring->next;
 }
 
-/* The thread ends. While the log thread runs, it alone frees: it may be reading the ring. */
+/* The thread ends. While there is a log thread, it alone frees: it may be reading the ring. */
 static void on_thread_end(void *arg)
 {
     struct ring *ring = arg;
 
     own_ring = NULL;
     pthread_mutex_lock(&rings_mutex);
-    if (atomic_load_explicit(&is_running, memory_order_acquire)) {
+    if (has_thread) {
         pthread_mutex_lock(&ring->mutex);
         ring->is_ended = true;
         pthread_mutex_unlock(&ring->mutex);
@@ -207,15 +206,14 @@ static bool ring_put(struct ring *ring, const char *line, size_t n)
     } else if (is_taken) {
         atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
     }
-    /* Under the lock: the log thread that log_stop waits for closes wake_fd after it. */
+    /* Under the lock, which the log thread takes once more before log_stop closes wake_fd. */
     if (is_first)
         wake_thread();
     pthread_mutex_unlock(&ring->mutex);
     return is_taken;
 }
 
-/* ---- The log thread ----------------------------------------------------------------------------
- */
+/* ---- The log thread -------------------------------------------------------------------------- */
 
 /* Write out what the ring holds now. True when it held something. The bytes are read without the
  * lock: the ring's thread does not touch them before they are given back. */
@@ -340,6 +338,7 @@ void log_start(void)
         abort();
     pthread_mutex_lock(&rings_mutex);
     atomic_store_explicit(&is_running, true, memory_order_release);
+    has_thread = true;
     pthread_mutex_unlock(&rings_mutex);
     sigfillset(&all); /* signals are main's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -360,12 +359,15 @@ void log_stop(void)
     pthread_mutex_unlock(&rings_mutex);
     wake_thread();
     pthread_join(thread, NULL);
+    pthread_mutex_lock(&rings_mutex);
+    has_thread = false;
     close(wake_fd);
     wake_fd = -1;
+    pthread_mutex_unlock(&rings_mutex);
+    free_ended(); /* threads that ended after the log thread last looked */
 }
 
-/* ---- Callers -----------------------------------------------------------------------------------
- */
+/* ---- Callers --------------------------------------------------------------------------------- */
 
 bool log_is_on(enum log_level level)
 {

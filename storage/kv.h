@@ -92,6 +92,8 @@ void kv_stats_get(struct kv_store *store, struct kv_stats *stats);
  * nodes whose `done` the owner calls; see base/pool.h.
  */
 struct kv_client *kv_client_create(struct kv_store *store, struct queue *replies);
+/* What is still under way is waited for: its `done` is called, and so is that of everything else
+ * that comes on the reply queue meanwhile. */
 void kv_client_destroy(struct kv_client *client);
 struct queue *kv_client_queue(struct kv_client *client);
 struct kv_store *kv_client_store(struct kv_client *client);

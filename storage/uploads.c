@@ -263,7 +263,8 @@ static void look_at(struct uploads *uploads, const char *name)
         const char *why = restore(uploads, id, name);
         if (why != NULL) {
             discard(uploads, name, why);
-            discard(uploads, id, why);
+            if (faccessat(dir_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                discard(uploads, id, why);
         }
     } else if (suffix.n == 0) {
         if (faccessat(dir_fd, sidecar, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
