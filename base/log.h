@@ -69,7 +69,8 @@ bool log_is_on(enum log_level level);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
-/* Start and stop the log thread (main only). Stop writes out what is queued. */
+/* Start and stop the log thread (main only). Stop writes out what is queued; it gives up when
+ * stderr takes nothing for two seconds. */
 void log_start(void);
 void log_stop(void);
 

@@ -262,6 +262,9 @@ static void stop_workers(struct server *server)
 {
     for (unsigned i = 0; i < server->workers_n; i++)
         worker_stop(server->workers[i]);
+    store_close_uploads(server->store);
+    for (unsigned i = 0; i < server->workers_n; i++)
+        worker_destroy(server->workers[i]);
     free(server->workers);
 }
 

@@ -847,12 +847,11 @@ def metrics(registry):
         check.true(line.startswith('#') or len(line.rsplit(' ', 1)) == 2, f'line {line!r}')
 
 
-def uploads_are_gone(server):
-    """What was refused left no upload behind but those that cases began and left."""
+def fsck_is_clean(server):
     result = server.fsck()
     check.equal(result.returncode, 0, f'fsck: {result.stdout}{result.stderr}')
 
 
-suite.add('after all of that fsck finds nothing wrong, while the server runs', uploads_are_gone)
+suite.add('after all of that fsck finds nothing wrong, while the server runs', fsck_is_clean)
 
 sys.exit(run_suite(suite, config=CONFIG))
