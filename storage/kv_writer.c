@@ -426,6 +426,19 @@ static int load_rows(struct kv_store *store, void *tx, bool *is_new, struct faul
     return err == 0 ? 0 : fault_set(fault, err, "the head of the index is unreadable");
 }
 
+int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1])
+{
+    struct key key = key_meta(SLICE("head"));
+    struct kv_head head = {.last = {0}};
+    struct slice value;
+    int err = kv_get(tx, key_slice(&key), &value);
+
+    if (err == 0)
+        err = decode_head(value, &head);
+    memcpy(last, head.last, sizeof(head.last));
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 int kv_writer_load(struct kv_store *store, struct fault *fault)
 {
     static const char format[] = {FORMAT_VERSION};
