@@ -292,8 +292,8 @@ static int serve_store(struct process *process)
     process->server.ready = false;
     if (process->listeners != NULL)
         listeners_close(process->listeners);
-    stop_workers(&process->server);
     control_stop(process->control);
+    stop_workers(&process->server);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;
