@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,10 +27,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#define RING_BYTES ((size_t)64 << 10)
+#define RING_BYTES     ((size_t)64 << 10)
+#define STUCK_AFTER_MS 2000
 
 struct ring {
     struct ring *next; /* set before the ring is published, later by the log thread only */
@@ -45,12 +46,14 @@ static atomic_int chosen_format = LOG_AUTO;
 static atomic_bool is_running; /* acquire and release: who sees it also sees wake_fd */
 static atomic_uint_least64_t dropped;
 
-/* Guards `rings` and changes of is_running. */
+/* Guards the two below it and changes of is_running. */
 static pthread_mutex_t rings_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct ring *rings;
+static bool has_thread; /* longer than is_running: the log thread writes out what is left */
 
 /* Lines do not mix, also while some are written directly because the log thread is about to end. */
 static pthread_mutex_t output_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool is_stuck; /* under it: stderr took nothing for too long */
 
 static _Thread_local struct ring *own_ring;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
@@ -60,49 +63,47 @@ static pthread_t thread;
 static int wake_fd = -1;
 static uint64_t reported; /* of `dropped`; the log thread's while it runs */
 
-/* ---- Writing -----------------------------------------------------------------------------------
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+/*
+ * Whether stderr takes something. While the log thread runs, it waits as long as it has to. At the
+ * end of the process nobody may be there to read, so that waiting has an end too; who waited in
+ * vain once does not wait again.
  */
-
-/* A non-blocking stderr is waited for; one that is gone (closed pipe) swallows the lines. */
-static void write_locked(struct iovec *parts, int parts_n)
+static bool wait_writable(void)
 {
-    while (parts_n > 0) {
-        ssize_t n = writev(STDERR_FILENO, parts, parts_n);
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int n;
 
-        if (n < 0 && errno == EAGAIN) {
-            struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    do {
+        n = poll(&fd, 1, is_stuck ? 0 : STUCK_AFTER_MS);
+    } while ((n < 0 && errno == EINTR) ||
+             (n == 0 && atomic_load_explicit(&is_running, memory_order_acquire)));
+    is_stuck = n == 0;
+    return n > 0;
+}
 
-            (void)poll(&fd, 1, -1);
+/* A stderr that is gone (closed pipe) swallows what it is given. */
+static void write_locked(const char *p, size_t n)
+{
+    while (n > 0 && wait_writable()) {
+        /* What poll promises is that this many bytes do not block. */
+        ssize_t written = write(STDERR_FILENO, p, n < PIPE_BUF ? n : PIPE_BUF);
+
+        if (written < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
-        }
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+        if (written < 0)
             return;
-        while (parts_n > 0 && (size_t)n >= parts->iov_len) {
-            n -= (ssize_t)parts->iov_len;
-            parts++;
-            parts_n--;
-        }
-        if (parts_n > 0) {
-            parts->iov_base = (char *)parts->iov_base + n;
-            parts->iov_len -= (size_t)n;
-        }
+        p += written;
+        n -= (size_t)written;
     }
 }
 
-static void write_all(struct iovec *parts, int parts_n)
+static void write_out(const char *p, size_t n)
 {
     pthread_mutex_lock(&output_mutex);
-    write_locked(parts, parts_n);
+    write_locked(p, n);
     pthread_mutex_unlock(&output_mutex);
-}
-
-static void write_line(char *line, size_t n)
-{
-    struct iovec part = {.iov_base = line, .iov_len = n};
-
-    write_all(&part, 1);
 }
 
 static void wake_thread(void)
@@ -113,8 +114,7 @@ static void wake_thread(void)
         continue;
 }
 
-/* ---- Rings -------------------------------------------------------------------------------------
- */
+/* ---- Rings ----------------------------------------------------------------------------------- */
 
 static void ring_destroy(struct ring *ring)
 {
@@ -131,14 +131,14 @@ static void unlink_ring(const struct ring *ring)
     *at = ring->next;
 }
 
-/* The thread ends. While the log thread runs, it alone frees: it may be reading the ring. */
+/* The thread ends. While there is a log thread, it alone frees: it may be reading the ring. */
 static void on_thread_end(void *arg)
 {
     struct ring *ring = arg;
 
     own_ring = NULL;
     pthread_mutex_lock(&rings_mutex);
-    if (atomic_load_explicit(&is_running, memory_order_acquire)) {
+    if (has_thread) {
         pthread_mutex_lock(&ring->mutex);
         ring->is_ended = true;
         pthread_mutex_unlock(&ring->mutex);
@@ -207,15 +207,14 @@ static bool ring_put(struct ring *ring, const char *line, size_t n)
     } else if (is_taken) {
         atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
     }
-    /* Under the lock: the log thread that log_stop waits for closes wake_fd after it. */
+    /* Under the lock, which the log thread takes once more before log_stop closes wake_fd. */
     if (is_first)
         wake_thread();
     pthread_mutex_unlock(&ring->mutex);
     return is_taken;
 }
 
-/* ---- The log thread ----------------------------------------------------------------------------
- */
+/* ---- The log thread -------------------------------------------------------------------------- */
 
 /* Write out what the ring holds now. True when it held something. The bytes are read without the
  * lock: the ring's thread does not touch them before they are given back. */
@@ -230,11 +229,10 @@ static bool drain_ring(struct ring *ring)
     if (n == 0)
         return false;
     first = n < RING_BYTES - begin ? n : RING_BYTES - begin;
-    struct iovec parts[] = {
-        {.iov_base = ring->bytes + begin, .iov_len = first},
-        {.iov_base = ring->bytes, .iov_len = n - first},
-    };
-    write_all(parts, n > first ? 2 : 1);
+    pthread_mutex_lock(&output_mutex);
+    write_locked(ring->bytes + begin, first);
+    write_locked(ring->bytes, n - first);
+    pthread_mutex_unlock(&output_mutex);
 
     pthread_mutex_lock(&ring->mutex);
     ring->n -= n;
@@ -299,7 +297,7 @@ static void report_dropped(void)
     n = log_render(line, sizeof(line), (enum log_format)atomic_load(&chosen_format),
                    clock_wall_ms(), LOG_WARN, "log.dropped",
                    "records were dropped because standard error takes them too slowly", fields);
-    write_line(line, n);
+    write_out(line, n);
     reported = now;
 }
 
@@ -335,11 +333,15 @@ void log_start(void)
 
     assert(!atomic_load(&is_running));
     reported = log_dropped();
+    pthread_mutex_lock(&output_mutex);
+    is_stuck = false;
+    pthread_mutex_unlock(&output_mutex);
     wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (wake_fd < 0)
         abort();
     pthread_mutex_lock(&rings_mutex);
     atomic_store_explicit(&is_running, true, memory_order_release);
+    has_thread = true;
     pthread_mutex_unlock(&rings_mutex);
     sigfillset(&all); /* signals are main's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -360,12 +362,15 @@ void log_stop(void)
     pthread_mutex_unlock(&rings_mutex);
     wake_thread();
     pthread_join(thread, NULL);
+    pthread_mutex_lock(&rings_mutex);
+    has_thread = false;
     close(wake_fd);
     wake_fd = -1;
+    pthread_mutex_unlock(&rings_mutex);
+    free_ended(); /* threads that ended after the log thread last looked */
 }
 
-/* ---- Callers -----------------------------------------------------------------------------------
- */
+/* ---- Callers --------------------------------------------------------------------------------- */
 
 bool log_is_on(enum log_level level)
 {
@@ -408,7 +413,7 @@ static void write_directly(enum log_level level, const char *event, const char *
 {
     char line[LOG_LINE_MAX];
 
-    write_line(line, render_now(line, level, event, message, fields));
+    write_out(line, render_now(line, level, event, message, fields));
 }
 
 void log_write(enum log_level level, const char *event, const char *message,

@@ -81,8 +81,7 @@ static void add_fitting(struct line *line, add_fn *add, const char *name, struct
     line->is_cut = true;
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void json_add_text(struct line *line, const char *name, struct slice text, bool is_short)
 {
@@ -102,8 +101,7 @@ static void json_add_bare(struct line *line, const char *name, struct slice text
     json_raw(&line->json, text);
 }
 
-/* ---- Text --------------------------------------------------------------------------------------
- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 /* Whether the character (of `n` bytes) must not reach a terminal: C0, DEL, C1. */
 static bool is_control(const char *p, size_t n)
@@ -174,8 +172,7 @@ static void text_add_word(struct line *line, const char *name, struct slice text
         buf_add(&line->out, SLICE(ELLIPSIS));
 }
 
-/* ---- Both --------------------------------------------------------------------------------------
- */
+/* ---- Both ------------------------------------------------------------------------------------ */
 
 static struct slice format_u64(uint64_t value, bool is_negative, char out[24])
 {

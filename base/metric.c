@@ -72,8 +72,7 @@ static _Thread_local struct block *own_block;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key; /* only for its destructor */
 
-/* ---- Registration ------------------------------------------------------------------------------
- */
+/* ---- Registration ---------------------------------------------------------------------------- */
 
 static struct metric *add_metric(enum metric_type type, const char *name, const char *labels,
                                  const char *help, size_t cells)
@@ -145,8 +144,7 @@ void metric_label(struct buf *labels, const char *name, struct slice value)
     buf_add_char(labels, '"');
 }
 
-/* ---- Counting ----------------------------------------------------------------------------------
- */
+/* ---- Counting -------------------------------------------------------------------------------- */
 
 static void release_block(struct block *block)
 {
@@ -245,8 +243,7 @@ void metric_observe_ns(metric_id id, uint64_t ns)
     add_to(cells + SUM_CELL, ns);
 }
 
-/* ---- Reading -----------------------------------------------------------------------------------
- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 /* Adds to sums[0 .. n) the cells from `first` on of all threads. */
 static void add_up(size_t first, size_t n, uint64_t *sums)

@@ -40,7 +40,7 @@ int blob_put(struct kv_tx *tx, void *blob_put)
     };
     const struct slice none = {NULL, 0};
     struct object object;
-    bool created, live;
+    bool created = false, live = false;
     uint64_t repo;
 
     int err = repository_ensure(tx, put->repository, put->actor, &repo);

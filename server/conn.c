@@ -485,7 +485,7 @@ static void receive(struct conn *conn)
 static void linger(struct conn *conn)
 {
     struct exchange *x = conn->exchange;
-    ssize_t n = recv(conn->fd, NULL, 1u << 20, MSG_TRUNC);
+    ssize_t n = recv(conn->fd, x->buffer, sizeof(x->buffer), MSG_TRUNC);
 
     if (n > 0) {
         x->bytes_in += (uint64_t)n;

@@ -59,8 +59,7 @@ static int finish(int err, struct snapshot *snapshot, const struct settings **se
     return 0;
 }
 
-/* ---- The file ----------------------------------------------------------------------------------
- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 /* Until the end or `max` bytes; the number of bytes, or -1 with errno. */
 static ssize_t read_all(int fd, char *out, size_t max)
@@ -112,8 +111,7 @@ static int apply_file(const char *path, struct snapshot *snapshot, struct fault 
     return err;
 }
 
-/* ---- The command line --------------------------------------------------------------------------
- */
+/* ---- The command line ------------------------------------------------------------------------ */
 
 static int apply_option(const char *option, const char *value, struct slice section,
                         struct slice key, struct snapshot *snapshot, struct fault *fault)
@@ -143,8 +141,7 @@ static int apply_overrides(const struct settings_overrides *overrides, struct sn
                         fault);
 }
 
-/* ---- Snapshots ---------------------------------------------------------------------------------
- */
+/* ---- Snapshots ------------------------------------------------------------------------------- */
 
 int settings_load(const char *path, const struct settings_overrides *overrides,
                   const struct settings **settings, struct fault *fault)

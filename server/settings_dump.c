@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* ---- YAML --------------------------------------------------------------------------------------
- */
+/* ---- YAML ------------------------------------------------------------------------------------ */
 
 static uint32_t code_point(struct slice s)
 {
@@ -70,8 +69,7 @@ void settings_dump(const struct settings *settings, struct buf *out)
     }
 }
 
-/* ---- JSON Schema -------------------------------------------------------------------------------
- */
+/* ---- JSON Schema ----------------------------------------------------------------------------- */
 
 static void add_member(struct json_writer *w, const char *name, struct slice text)
 {

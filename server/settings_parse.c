@@ -39,8 +39,7 @@ static const char *printable(struct slice name, char out[NAME_MAX_BYTES])
     return out;
 }
 
-/* ---- The file ----------------------------------------------------------------------------------
- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 /* "server.listen: x", or "listen: x": keys outside their section. */
 static const char *find_misplaced(const struct yaml *node)
@@ -176,8 +175,7 @@ int settings_apply_text(struct slice text, const char *name, struct arena *arena
     return err;
 }
 
-/* ---- The environment ---------------------------------------------------------------------------
- */
+/* ---- The environment ------------------------------------------------------------------------- */
 
 static char upper(char c)
 {

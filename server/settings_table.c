@@ -55,8 +55,7 @@ bool setting_has_section(struct slice section)
     return false;
 }
 
-/* ---- Did you mean ------------------------------------------------------------------------------
- */
+/* ---- Did you mean ---------------------------------------------------------------------------- */
 
 #define SIMILAR_MAX 48 /* bytes of a name that is compared */
 

@@ -84,8 +84,7 @@ static int fail_value(struct slice text, const char *what, struct fault *fault)
                      SLICE_ARG(quote(text, quoted)));
 }
 
-/* ---- Numbers -----------------------------------------------------------------------------------
- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 static size_t digits_prefix(struct slice text)
 {
@@ -153,8 +152,7 @@ static int parse_number(const struct setting *setting, struct slice text, uint64
     return 0;
 }
 
-/* ---- Words -------------------------------------------------------------------------------------
- */
+/* ---- Words ----------------------------------------------------------------------------------- */
 
 static int parse_bool(struct slice text, bool *value, struct fault *fault)
 {
@@ -228,8 +226,7 @@ static int parse_string(const struct setting *setting, struct slice text, struct
     return err;
 }
 
-/* ---- Addresses ---------------------------------------------------------------------------------
- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static bool is_address(struct slice host)
 {
@@ -305,8 +302,7 @@ int setting_check_listen(struct slice text, struct buf *out, struct fault *fault
     return out->overflow ? fault_set(fault, ERR_CONFIG, "is too long") : 0;
 }
 
-/* ---- All types ---------------------------------------------------------------------------------
- */
+/* ---- All types ------------------------------------------------------------------------------- */
 
 /* Offsets come from offsetof with the type that the macro of the key declared. */
 static void *field_of(const struct setting *setting, struct settings *values)

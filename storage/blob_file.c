@@ -70,13 +70,19 @@ static int make_folder(int fd, const char *name, struct fault *fault)
     return fault_set_errno(fault, errno, "cannot create blob folder %s", name);
 }
 
+static int open_folder(int fd, const char *name, int *folder, struct fault *fault)
+{
+    *folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return *folder >= 0 ? 0 : fault_set_errno(fault, errno, "cannot open blob folder %s", name);
+}
+
 static int sync_folder(int fd, const char *name, struct fault *fault)
 {
-    int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int folder;
+    int err = open_folder(fd, name, &folder, fault);
 
-    if (folder < 0)
-        return fault_set_errno(fault, errno, "cannot open blob folder %s", name);
-    int err = 0;
+    if (err != 0)
+        return err;
     if (fsync(folder) != 0)
         err = fault_set_errno(fault, errno, "cannot sync blob folder %s", name);
     close(folder);
@@ -281,13 +287,30 @@ int blob_file_stat(struct blob_files *files, const struct digest *digest, uint64
  * Writing.
  */
 
-/* Sync the folder a blob is in. */
-static int sync_folder_of(struct blob_files *files, const char *path, struct fault *fault)
+/* Opened before anything is changed in it: being out of descriptors must come too early, not too
+ * late. */
+static int open_folder_of(struct blob_files *files, const char *path, int *folder,
+                          struct fault *fault)
 {
-    char folder[PATH_SIZE_MAX];
+    char name[PATH_SIZE_MAX];
 
-    snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-    return sync_folder(files->dir->blobs_fd, folder, fault);
+    snprintf(name, sizeof(name), "%.*s", (int)(strrchr(path, '/') - path), path);
+    int err = open_folder(files->dir->blobs_fd, name, folder, fault);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    /* A copy of the data directory may have lost its empty folders. */
+    err = make_folders(files->dir->blobs_fd, fault);
+    return err == 0 ? open_folder(files->dir->blobs_fd, name, folder, fault) : err;
+}
+
+static int sync_and_close(int folder, const char *path, struct fault *fault)
+{
+    int err = 0;
+
+    if (fsync(folder) != 0)
+        err = fault_set_errno(fault, errno, "cannot sync the folder of blob %s", path);
+    close(folder);
+    return err;
 }
 
 /* *replaced says whether a file of that name was there before. */
@@ -310,19 +333,18 @@ int blob_file_publish(struct blob_files *files, int from_fd, const char *from_na
     int to_fd = files->dir->blobs_fd;
     char path[PATH_SIZE_MAX];
     bool replaced;
+    int folder;
 
     format_path(digest, path);
-    int failed = move(from_fd, from_name, to_fd, path, &replaced);
-    if (failed != 0 && errno == ENOENT) {
-        /* A copy of the data directory may have lost its empty folders. */
-        int err = make_folders(to_fd, fault);
-        if (err != 0)
-            return err;
-        failed = move(from_fd, from_name, to_fd, path, &replaced);
+    int err = open_folder_of(files, path, &folder, fault);
+    if (err != 0)
+        return err;
+    if (move(from_fd, from_name, to_fd, path, &replaced) != 0) {
+        err = fault_set_errno(fault, errno, "cannot move a blob to %s", path);
+        close(folder);
+        return err;
     }
-    if (failed != 0)
-        return fault_set_errno(fault, errno, "cannot move a blob to %s", path);
-    int err = sync_folder_of(files, path, fault);
+    err = sync_and_close(folder, path, fault);
     /* What replaced a file of the same bytes is as good as that was, whichever of the two a crash
      * leaves, and a row may name it. A new file has no row yet. */
     if (err != 0 && !replaced)
@@ -381,10 +403,18 @@ int blob_file_remove(struct blob_files *files, const struct digest *digest, stru
 {
     char path[PATH_SIZE_MAX];
 
+    int folder;
+
     format_path(digest, path);
-    if (unlinkat(files->dir->blobs_fd, path, 0) != 0)
-        return fault_set_errno(fault, errno, "cannot remove blob %s", path);
-    return sync_folder_of(files, path, fault);
+    int err = open_folder_of(files, path, &folder, fault);
+    if (err != 0)
+        return err;
+    if (unlinkat(files->dir->blobs_fd, path, 0) != 0) {
+        err = fault_set_errno(fault, errno, "cannot remove blob %s", path);
+        close(folder);
+        return err;
+    }
+    return sync_and_close(folder, path, fault);
 }
 
 /*

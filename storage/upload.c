@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * DESIGN: what a claimer does with an upload. An asynchronous function (create, claim, flush,
- * finish, cancel) gives the pools some work and names its next step in claim->resume. Jobs know
- * nothing of it: the one that leaves none under way posts the claim to the reply queue, and the
- * claimer's thread takes the step. So the course of each function reads from top to bottom on one
- * thread, and `done` never runs before the function returned, for even an upload with nothing to do
- * goes through the queue.
- *
- * A finished hash cannot go on (OpenSSL 3.0 cannot copy a state to keep). Where the digest was
- * taken but the upload stays, it becomes COLD when its claim ends, and is hashed again, as after a
- * restart, in the rare case that somebody continues it.
- */
+/* What a claimer does with an upload, but for its end: that is in upload_finish.c. */
 #include "config.h"
 #include "storage/upload_internal.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -24,214 +12,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-#define REHASH_SLICE_BYTES (8u << 20) /* in one job, so that others get their turn */
-
-/*
- * States and claims.
- */
-
-#define TO(state) (1u << UPLOAD_##state)
-
-static const unsigned legal_moves[UPLOAD_STATES] = {
-    [UPLOAD_CREATING] = TO(CLAIMED) | TO(REMOVING),
-    [UPLOAD_COLD] = TO(REHASHING) | TO(REMOVING),
-    [UPLOAD_REHASHING] = TO(CLAIMED) | TO(DRAINING),
-    [UPLOAD_IDLE] = TO(CLAIMED) | TO(REMOVING),
-    [UPLOAD_CLAIMED] = TO(FLUSHING) | TO(FINISHING) | TO(DRAINING),
-    [UPLOAD_FLUSHING] = TO(CLAIMED),
-    [UPLOAD_FINISHING] = TO(CLAIMED) | TO(PUBLISHED),
-    [UPLOAD_PUBLISHED] = TO(REMOVING),
-    [UPLOAD_DRAINING] = TO(IDLE) | TO(COLD) | TO(CLAIMED) | TO(REMOVING),
-};
-
-void upload_set_state_locked(struct upload *upload, enum upload_state state)
-{
-    assert(legal_moves[upload->state] & 1u << state);
-    upload->state = state;
-}
-
-static void set_state(struct upload *upload, enum upload_state state)
-{
-    pthread_mutex_lock(&upload->uploads->mutex);
-    upload_set_state_locked(upload, state);
-    pthread_mutex_unlock(&upload->uploads->mutex);
-}
-
-static void post(struct upload_claim *claim)
-{
-    if (claim->posted)
-        return;
-    claim->posted = true;
-    queue_push(claim->job.reply, &claim->job.node);
-}
-
-void upload_post_locked(struct upload *upload)
-{
-    post(upload->claim);
-}
-
-void upload_fail_locked(struct upload *upload, int err, const struct fault *fault)
-{
-    if (upload->err != 0)
-        return;
-    upload->err = err;
-    upload->fault = *fault;
-    if (upload->waits)
-        TAILQ_REMOVE(&upload->uploads->waiters, upload, in_waiters);
-    upload->waits = false;
-    if (upload->wants_room)
-        upload_post_locked(upload);
-}
-
-void upload_settle_locked(struct upload *upload)
-{
-    if (upload->err != 0 || upload->cancelled) {
-        uploads_remove_locked(upload);
-        return;
-    }
-    if (upload->has_digest) {
-        hasher_destroy(upload->hasher);
-        upload->hasher = NULL;
-        upload->has_digest = false;
-    }
-    /* Descriptors are for those who work: there may be many idle uploads. */
-    if (upload->fd >= 0)
-        close(upload->fd);
-    upload->fd = -1;
-    upload_set_state_locked(upload, upload->hasher != NULL ? UPLOAD_IDLE : UPLOAD_COLD);
-    upload->idle_since_ms = clock_mono_ms();
-    TAILQ_INSERT_TAIL(&upload->uploads->idle, upload, in_idle);
-}
-
-/* On the claimer's thread, some time after the claim was posted. */
-static void claim_done(struct pool_job *job)
-{
-    struct upload_claim *claim = CONTAINER_OF(job, struct upload_claim, job);
-    struct upload *upload = claim->upload;
-    void (*resume)(struct upload * upload) = NULL;
-    void (*wake)(void *arg) = NULL;
-
-    if (upload == NULL) {
-        if (claim->done != NULL)
-            claim->done(claim->done_arg, claim->err, NULL, &claim->fault);
-        free(claim);
-        return;
-    }
-    pthread_mutex_lock(&upload->uploads->mutex);
-    claim->posted = false;
-    if (claim->resume != NULL && upload->jobs == 0) {
-        resume = claim->resume;
-        claim->resume = NULL;
-    } else if (upload->wants_room && (upload->filling != NULL || upload->err != 0)) {
-        upload->wants_room = false;
-        wake = claim->wake;
-    }
-    pthread_mutex_unlock(&upload->uploads->mutex);
-    if (resume != NULL)
-        resume(upload);
-    else if (wake != NULL)
-        wake(claim->wake_arg);
-}
-
-static struct upload_claim *claim_new(struct queue *reply, upload_done_fn done, void *arg)
-{
-    struct upload_claim *claim = xcalloc(1, sizeof(*claim));
-
-    claim->job.done = claim_done;
-    claim->job.reply = reply;
-    claim->done = done;
-    claim->done_arg = arg;
-    return claim;
-}
-
-/* `done` hears of an error by the way of all answers. */
-static void refuse(struct queue *reply, upload_done_fn done, void *arg, const struct fault *fault)
-{
-    struct upload_claim *claim = claim_new(reply, done, arg);
-
-    claim->err = fault->code;
-    claim->fault = *fault;
-    post(claim);
-}
-
-/* The claim ends; who is in the queue dies there. */
-static void claim_end_locked(struct upload *upload)
-{
-    struct upload_claim *claim = upload->claim;
-
-    upload->claim = NULL;
-    claim->upload = NULL;
-    claim->done = NULL;
-    if (!claim->posted)
-        free(claim);
-}
-
-static void resume_with_locked(struct upload *upload, void (*resume)(struct upload *upload))
-{
-    upload->claim->resume = resume;
-    if (upload->jobs == 0)
-        upload_post_locked(upload);
-}
-
-/* The next step: run `run` on `pool`, then `resume` on the claimer's thread. */
-static void step(struct upload *upload, struct pool *pool, void (*run)(struct pool_job *job),
-                 void (*resume)(struct upload *upload))
-{
-    pthread_mutex_lock(&upload->uploads->mutex);
-    upload->job.run = run;
-    upload->claim->resume = resume;
-    upload_job_begin_locked(upload, pool, &upload->job);
-    pthread_mutex_unlock(&upload->uploads->mutex);
-}
-
-/* The end of a single job, on its pool thread. */
-static void step_end(struct upload *upload, int err, const struct fault *fault)
-{
-    struct uploads *uploads = upload->uploads;
-
-    pthread_mutex_lock(&uploads->mutex);
-    if (err != 0)
-        upload_fail_locked(upload, err, fault);
-    upload_job_end_locked(upload);
-    pthread_mutex_unlock(&uploads->mutex);
-}
-
-/* An asynchronous function begins on a claimed upload. */
-static void begin(struct upload *upload, upload_done_fn done, void *arg)
-{
-    assert(upload->claim->done == NULL); /* one at a time */
-    upload->claim->done = done;
-    upload->claim->done_arg = arg;
-}
-
-/* ... and ends. The upload may be gone afterwards, and `fault` with it: so a copy is passed. */
-static void complete(struct upload *upload, int err, const struct fault *fault)
-{
-    struct upload_claim *claim = upload->claim;
-    upload_done_fn done = claim->done;
-    struct fault copy = FAULT_INIT;
-
-    if (err != 0)
-        copy = *fault;
-    claim->done = NULL;
-    done(claim->done_arg, err, upload, err != 0 ? &copy : NULL);
-}
-
-/* A claim that was not to be: end it and tell. */
-static void complete_without(struct upload *upload, void (*end_locked)(struct upload *upload))
-{
-    struct uploads *uploads = upload->uploads;
-    struct fault fault = upload->fault;
-    upload_done_fn done = upload->claim->done;
-    void *arg = upload->claim->done_arg;
-
-    pthread_mutex_lock(&uploads->mutex);
-    claim_end_locked(upload);
-    end_locked(upload);
-    pthread_mutex_unlock(&uploads->mutex);
-    done(arg, fault.code, NULL, &fault);
-}
 
 /*
  * Create.
@@ -273,17 +53,17 @@ static void create_run(struct pool_job *job)
         if (upload->fd < 0)
             err = fault_set_errno(&fault, errno, "cannot create uploads/%s", name);
     }
-    step_end(upload, err, &fault);
+    upload_step_end(upload, err, &fault);
 }
 
 static void created(struct upload *upload)
 {
     if (upload->err != 0) {
-        complete_without(upload, uploads_remove_locked);
+        upload_complete_without(upload, uploads_remove_locked);
         return;
     }
-    set_state(upload, UPLOAD_CLAIMED);
-    complete(upload, 0, NULL);
+    upload_set_state(upload, UPLOAD_CLAIMED);
+    upload_complete(upload, 0, NULL);
 }
 
 static void make_id(char id[UPLOAD_ID_SIZE + 1])
@@ -324,69 +104,15 @@ void upload_create(struct uploads *uploads, struct slice repository, struct slic
         upload = uploads_new(uploads, id, &meta);
         upload->state = UPLOAD_CREATING;
         upload->hasher = hasher_create(algorithm);
-        upload->claim = claim_new(reply, done, arg);
+        upload->claim = upload_claim_new(reply, done, arg);
         upload->claim->upload = upload;
         uploads_add_locked(uploads, upload);
     }
     pthread_mutex_unlock(&uploads->mutex);
     if (err != 0)
-        refuse(reply, done, arg, &fault);
+        upload_refuse(reply, done, arg, &fault);
     else
-        step(upload, uploads->parts.io, create_run, created);
-}
-
-/*
- * Hashing a file again: after a restart, or with another algorithm.
- */
-
-static int rehash_slice(struct upload *upload, uint8_t *bytes, bool *is_end, struct fault *fault)
-{
-    int err = upload_file_open(upload, fault);
-
-    if (err == 0 && upload->again_offset == 0)
-        posix_fadvise(upload->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    *is_end = false;
-    for (size_t left = REHASH_SLICE_BYTES; err == 0 && left > 0 && !*is_end;) {
-        ssize_t n = pread(upload->fd, bytes, UPLOAD_BUFFER_SIZE, (off_t)upload->again_offset);
-
-        if (n > 0) {
-            hasher_update(upload->again, bytes, (size_t)n);
-            upload->again_offset += (uint64_t)n;
-            left -= (size_t)n < left ? (size_t)n : left;
-        } else if (n == 0) {
-            *is_end = true;
-        } else if (errno != EINTR) {
-            err = fault_set_errno(fault, errno, "cannot read upload %s", upload->id);
-        }
-    }
-    return err;
-}
-
-static void rehash_run(struct pool_job *job)
-{
-    struct upload *upload = CONTAINER_OF(job, struct upload, job);
-    struct uploads *uploads = upload->uploads;
-    uint8_t *bytes = xmalloc(UPLOAD_BUFFER_SIZE);
-    struct fault fault = FAULT_INIT;
-    bool is_end;
-    int err = rehash_slice(upload, bytes, &is_end, &fault);
-
-    free(bytes);
-    pthread_mutex_lock(&uploads->mutex);
-    bool more = err == 0 && !is_end && !uploads->closing;
-    pthread_mutex_unlock(&uploads->mutex);
-    if (more)
-        pool_submit(uploads->parts.cpu, job);
-    else
-        step_end(upload, err, &fault);
-}
-
-static void rehash(struct upload *upload, enum digest_algorithm algorithm,
-                   void (*resume)(struct upload *upload))
-{
-    upload->again = hasher_create(algorithm);
-    upload->again_offset = 0;
-    step(upload, upload->uploads->parts.cpu, rehash_run, resume);
+        upload_step(upload, uploads->parts.io, create_run, created);
 }
 
 /*
@@ -399,19 +125,12 @@ static void give_up_locked(struct upload *upload)
     upload_settle_locked(upload);
 }
 
-/* Short of descriptors for reading it: the file is as good as it was. */
-static void stay_cold_locked(struct upload *upload)
-{
-    upload->err = 0;
-    give_up_locked(upload);
-}
-
 static void rehashed(struct upload *upload)
 {
     if (upload->err != 0) {
         hasher_destroy(upload->again);
         upload->again = NULL;
-        complete_without(upload, upload->err == ERR_BUSY ? stay_cold_locked : give_up_locked);
+        upload_complete_without(upload, give_up_locked);
         return;
     }
     upload->hasher = upload->again;
@@ -419,16 +138,16 @@ static void rehashed(struct upload *upload)
     upload->received = upload->again_offset;
     upload->submitted = upload->again_offset;
     upload->writeback = upload->again_offset;
-    set_state(upload, UPLOAD_CLAIMED);
-    complete(upload, 0, NULL);
+    upload_set_state(upload, UPLOAD_CLAIMED);
+    upload_complete(upload, 0, NULL);
 }
 
 static void claimed(struct upload *upload)
 {
     if (upload->err != 0) /* of what was still under way */
-        complete_without(upload, give_up_locked);
+        upload_complete_without(upload, give_up_locked);
     else
-        complete(upload, 0, NULL);
+        upload_complete(upload, 0, NULL);
 }
 
 /* The upload, if it may be claimed. One that drains may: the claim is complete when it has. */
@@ -441,7 +160,7 @@ static int find_for_claim_locked(struct uploads *uploads, struct slice id, struc
         !slice_eq(upload->meta.repository, repository) ||
         !slice_eq(upload->meta.identity, identity))
         return fault_set(fault, ERR_UPLOAD_UNKNOWN, "%s", err_text(ERR_UPLOAD_UNKNOWN));
-    if (upload->claim != NULL)
+    if (upload->claim != NULL || upload_is_passing(upload->err))
         return fault_set(fault, ERR_UPLOAD_BUSY, "%s", err_text(ERR_UPLOAD_BUSY));
     if (upload->err != 0) /* drains before it is removed */
         return fault_set(fault, ERR_UPLOAD_UNKNOWN, "%s", err_text(ERR_UPLOAD_UNKNOWN));
@@ -462,7 +181,7 @@ void upload_claim(struct uploads *uploads, struct slice id, struct slice reposit
         if (upload->state != UPLOAD_DRAINING)
             TAILQ_REMOVE(&uploads->idle, upload, in_idle);
         is_cold = upload->state == UPLOAD_COLD;
-        upload->claim = claim_new(reply, done, arg);
+        upload->claim = upload_claim_new(reply, done, arg);
         upload->claim->upload = upload;
         upload_set_state_locked(upload, is_cold ? UPLOAD_REHASHING : UPLOAD_CLAIMED);
         if (!is_cold) {
@@ -472,13 +191,13 @@ void upload_claim(struct uploads *uploads, struct slice id, struct slice reposit
     }
     pthread_mutex_unlock(&uploads->mutex);
     if (err != 0)
-        refuse(reply, done, arg, &fault);
+        upload_refuse(reply, done, arg, &fault);
     else if (is_cold)
-        rehash(upload, upload->meta.algorithm, rehashed);
+        upload_rehash(upload, upload->meta.algorithm, rehashed);
 }
 
 /* What was taken counts, unless a failure makes it worthless. */
-static void hand_in_locked(struct upload *upload)
+void upload_hand_in_locked(struct upload *upload)
 {
     upload->wants_room = false;
     if (upload->filling != NULL && upload->filling->n > 0 && upload->err == 0)
@@ -496,8 +215,8 @@ void upload_release(struct upload *upload)
         return;
     }
     pthread_mutex_lock(&uploads->mutex);
-    hand_in_locked(upload);
-    claim_end_locked(upload);
+    upload_hand_in_locked(upload);
+    upload_claim_end_locked(upload);
     upload_set_state_locked(upload, UPLOAD_DRAINING);
     if (upload->jobs == 0)
         upload_settle_locked(upload);
@@ -600,160 +319,19 @@ int upload_write(struct upload *upload, struct slice bytes, size_t *taken, struc
 
 static void flushed(struct upload *upload)
 {
-    set_state(upload, UPLOAD_CLAIMED);
-    complete(upload, upload->err, &upload->fault);
+    upload_set_state(upload, UPLOAD_CLAIMED);
+    upload_complete(upload, upload->err, &upload->fault);
 }
 
 void upload_flush(struct upload *upload, upload_done_fn done, void *arg)
 {
     struct uploads *uploads = upload->uploads;
 
-    begin(upload, done, arg);
+    upload_begin(upload, done, arg);
     pthread_mutex_lock(&uploads->mutex);
     upload_set_state_locked(upload, UPLOAD_FLUSHING);
-    hand_in_locked(upload);
-    resume_with_locked(upload, flushed);
-    pthread_mutex_unlock(&uploads->mutex);
-}
-
-/*
- * Finish.
- */
-
-static void finish_failed(struct upload *upload, int err, const struct fault *fault)
-{
-    set_state(upload, UPLOAD_CLAIMED);
-    complete(upload, err, fault);
-}
-
-static void published(struct upload *upload)
-{
-    if (upload->err != 0) {
-        digest_gate_leave(&upload->pass);
-        finish_failed(upload, upload->err, &upload->fault);
-        return;
-    }
-    set_state(upload, UPLOAD_PUBLISHED);
-    complete(upload, 0, NULL);
-}
-
-static void publish_run(struct pool_job *job)
-{
-    struct upload *upload = CONTAINER_OF(job, struct upload, job);
-    const struct upload_parts *parts = &upload->uploads->parts;
-    char name[UPLOAD_NAME_SIZE];
-    struct fault fault = FAULT_INIT;
-
-    upload_file_name(upload, name);
-    close(upload->fd);
-    upload->fd = -1;
-    int err =
-        blob_file_publish(parts->files, parts->dir->uploads_fd, name, &upload->expected, &fault);
-    step_end(upload, err, &fault);
-}
-
-static void publish(struct upload *upload)
-{
-    step(upload, upload->uploads->parts.io, publish_run, published);
-}
-
-static void gate_entered(struct pool_job *job)
-{
-    publish(CONTAINER_OF(job, struct upload, pass.job));
-}
-
-static void synced(struct upload *upload)
-{
-    if (upload->err != 0) {
-        finish_failed(upload, upload->err, &upload->fault);
-        return;
-    }
-    upload->pass.job.done = gate_entered;
-    upload->pass.job.reply = upload->claim->job.reply;
-    if (digest_gate_enter(upload->uploads->parts.gate, &upload->expected, &upload->pass))
-        publish(upload);
-}
-
-/* Once: after a failed fdatasync the kernel holds the pages for clean, and a second would lie. */
-static void sync_run(struct pool_job *job)
-{
-    struct upload *upload = CONTAINER_OF(job, struct upload, job);
-    struct fault fault = FAULT_INIT;
-    int err = upload_file_open(upload, &fault);
-
-    if (err == 0 && fdatasync(upload->fd) != 0)
-        err = fault_set_errno(&fault, errno, "cannot sync upload %s", upload->id);
-    step_end(upload, err, &fault);
-}
-
-static void compare(struct upload *upload, const struct digest *digest)
-{
-    char is[DIGEST_TEXT_MAX], should_be[DIGEST_TEXT_MAX];
-    struct fault fault = FAULT_INIT;
-
-    if (digest_eq(digest, &upload->expected)) {
-        step(upload, upload->uploads->parts.io, sync_run, synced);
-        return;
-    }
-    digest_format(digest, is);
-    digest_format(&upload->expected, should_be);
-    int err = fault_set(&fault, ERR_DIGEST_MISMATCH,
-                        "the %ju bytes uploaded are %s, not %s as the request says",
-                        (uintmax_t)upload->received, is, should_be);
-    finish_failed(upload, err, &fault);
-}
-
-static void rehashed_for_finish(struct upload *upload)
-{
-    struct digest digest;
-
-    hasher_final(upload->again, &digest);
-    hasher_destroy(upload->again);
-    upload->again = NULL;
-    if (upload->err != 0)
-        finish_failed(upload, upload->err, &upload->fault);
-    else
-        compare(upload, &digest);
-}
-
-static void flushed_for_finish(struct upload *upload)
-{
-    if (upload->err != 0) {
-        finish_failed(upload, upload->err, &upload->fault);
-        return;
-    }
-    if (upload->expected.algorithm != (uint8_t)upload->meta.algorithm) {
-        rehash(upload, upload->expected.algorithm, rehashed_for_finish);
-        return;
-    }
-    if (!upload->has_digest)
-        hasher_final(upload->hasher, &upload->digest);
-    upload->has_digest = true;
-    compare(upload, &upload->digest);
-}
-
-void upload_finish(struct upload *upload, const struct digest *digest, upload_done_fn done,
-                   void *arg)
-{
-    struct uploads *uploads = upload->uploads;
-
-    begin(upload, done, arg);
-    upload->expected = *digest;
-    pthread_mutex_lock(&uploads->mutex);
-    upload_set_state_locked(upload, UPLOAD_FINISHING);
-    hand_in_locked(upload);
-    resume_with_locked(upload, flushed_for_finish);
-    pthread_mutex_unlock(&uploads->mutex);
-}
-
-void upload_published(struct upload *upload)
-{
-    struct uploads *uploads = upload->uploads;
-
-    digest_gate_leave(&upload->pass);
-    pthread_mutex_lock(&uploads->mutex);
-    claim_end_locked(upload);
-    uploads_remove_locked(upload);
+    upload_hand_in_locked(upload);
+    upload_resume_with_locked(upload, flushed);
     pthread_mutex_unlock(&uploads->mutex);
 }
 
@@ -763,7 +341,7 @@ void upload_published(struct upload *upload)
 
 static void cancelled(struct upload *upload)
 {
-    complete(upload, upload->err, &upload->fault);
+    upload_complete(upload, upload->err, &upload->fault);
     uploads_free(upload);
 }
 
@@ -771,7 +349,7 @@ void upload_cancel(struct upload *upload, upload_done_fn done, void *arg)
 {
     struct uploads *uploads = upload->uploads;
 
-    begin(upload, done, arg);
+    upload_begin(upload, done, arg);
     pthread_mutex_lock(&uploads->mutex);
     upload->cancelled = true;
     upload_buffer_drop_locked(upload);

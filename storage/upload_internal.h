@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the upload module share: uploads.c (the table of all), upload.c (what a claimer
- * does) and upload_pipe.c (buffers and the jobs that empty them). Nobody else includes it.
+ * What the files of the upload module share; nobody else includes it.
+ *
+ *   uploads.c        the table of all: open, close, expire, admit
+ *   upload.c         what a claimer does       upload_finish.c  ... to end it as a blob
+ *   upload_step.c    states, claims, the steps of asynchronous functions
+ *   upload_pipe.c    buffers and the jobs that empty them
  *
  * One mutex, uploads->mutex, guards the table, the buffers, every upload's state and its counts of
  * work. It is held for instructions, never over a system call that may wait. What it does not guard
  * belongs to one side at a time: the bytes of `filling` and `received` to the claimer; the hasher
- * to the hash lane; descriptor, `written` and `writeback` to the write lane; everything to a single
+ * to the hash lane; the descriptor and `writeback` to the write lane; everything to a single
  * job (`job`) when that is under way, as it runs only when the lanes are empty.
  */
 #ifndef STORAGE_UPLOAD_INTERNAL_H
@@ -23,7 +27,7 @@
 #define UPLOAD_NAME_SIZE   (UPLOAD_ID_SIZE + sizeof(".meta"))
 #define UPLOADS_BUCKETS    4096
 
-/* upload.c's table of legal moves shows how they follow each other. */
+/* upload_step.c's table of legal moves shows how they follow each other. */
 enum upload_state {
     UPLOAD_CREATING,  /* its files are being made */
     UPLOAD_COLD,      /* nobody's; the hash of its bytes is not in memory */
@@ -128,14 +132,41 @@ struct uploads {
 
 /* Functions that end in _locked are called with uploads->mutex held. */
 
-/* upload.c */
+/* upload_step.c */
 void upload_set_state_locked(struct upload *upload, enum upload_state state);
+void upload_set_state(struct upload *upload, enum upload_state state);
+struct upload_claim *upload_claim_new(struct queue *reply, upload_done_fn done, void *arg);
+/* The claim ends. If it is in the reply queue it dies there. */
+void upload_claim_end_locked(struct upload *upload);
+/* `done` hears of an error by the way of all answers. */
+void upload_refuse(struct queue *reply, upload_done_fn done, void *arg, const struct fault *fault);
 /* The claimer's thread is to look at the upload. */
 void upload_post_locked(struct upload *upload);
+/* Failures of the moment, not of the file. */
+bool upload_is_passing(int err);
 /* Keeps the first failure. */
 void upload_fail_locked(struct upload *upload, int err, const struct fault *fault);
 /* Nothing of a DRAINING upload is under way any more. */
 void upload_settle_locked(struct upload *upload);
+/* An asynchronous function begins on a claimed upload, and ends. */
+void upload_begin(struct upload *upload, upload_done_fn done, void *arg);
+void upload_complete(struct upload *upload, int err, const struct fault *fault);
+/* The end of one that leaves its caller without an upload: for the reason of its failure. */
+void upload_complete_without(struct upload *upload, void (*end_locked)(struct upload *upload));
+/* The next step: `resume` on the claimer's thread, when no job is under way; or run `run` before.
+ */
+void upload_resume_with_locked(struct upload *upload, void (*resume)(struct upload *upload));
+void upload_step(struct upload *upload, struct pool *pool, void (*run)(struct pool_job *job),
+                 void (*resume)(struct upload *upload));
+/* Last in `run`. */
+void upload_step_end(struct upload *upload, int err, const struct fault *fault);
+
+/* upload.c: what was taken goes to the lanes, unless a failure makes it worthless. */
+void upload_hand_in_locked(struct upload *upload);
+
+/* upload_finish.c: hash the file into upload->again. */
+void upload_rehash(struct upload *upload, enum digest_algorithm algorithm,
+                   void (*resume)(struct upload *upload));
 
 /* uploads.c */
 void upload_file_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE]);

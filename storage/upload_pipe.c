@@ -62,7 +62,11 @@ int upload_file_open(struct upload *upload, struct fault *fault)
     upload_file_name(upload, name);
     upload->fd =
         openat(upload->uploads->parts.dir->uploads_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    return upload->fd >= 0 ? 0 : fault_set_errno(fault, errno, "cannot open upload %s", name);
+    if (upload->fd >= 0)
+        return 0;
+    if (errno == ENOENT)
+        return fault_set(fault, ERR_IO, "the data file of upload %s is gone", name);
+    return fault_set_errno(fault, errno, "cannot open upload %s", name);
 }
 
 /*

@@ -91,6 +91,7 @@ struct upload *uploads_find_locked(struct uploads *uploads, struct slice id)
         return NULL;
     LIST_FOREACH(upload, bucket_of(uploads, id.p), in_bucket)
     {
+        /* cppcheck-suppress uninitvar ; it cannot see through LIST_FOREACH */
         if (slice_eq(id, upload_id(upload)))
             return upload;
     }
@@ -263,7 +264,8 @@ static void look_at(struct uploads *uploads, const char *name)
         const char *why = restore(uploads, id, name);
         if (why != NULL) {
             discard(uploads, name, why);
-            discard(uploads, id, why);
+            if (faccessat(dir_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                discard(uploads, id, why);
         }
     } else if (suffix.n == 0) {
         if (faccessat(dir_fd, sidecar, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
@@ -311,6 +313,7 @@ static void sort_idle(struct uploads *uploads)
     for (unsigned i = 0; i < UPLOADS_BUCKETS; i++)
         LIST_FOREACH(upload, &uploads->buckets[i], in_bucket)
         {
+            /* cppcheck-suppress uninitvar ; as above */
             all[n++] = upload;
         }
     qsort(all, n, sizeof(struct upload *), compare_idle);

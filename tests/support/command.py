@@ -27,15 +27,15 @@ def find(name):
 
 
 def run(*command, environment=None, timeout=300, stdin=None, fails=False, cwd=None):
-    """Standard output as text. AssertionError when the program fails, or with `fails` when it does
-    not; then the text is that of standard error."""
+    """Standard output as text. AssertionError when the program fails; with `fails` when it does not,
+    and the text is that of standard error; with fails=None both will do."""
     result = subprocess.run(
         [find(command[0]), *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         input=stdin, timeout=timeout, cwd=cwd, check=False,
         env={**os.environ, 'PATH': search_path(), **(environment or {})})
     output = result.stdout.decode(errors='replace')
     errors = result.stderr.decode(errors='replace')
-    if (result.returncode != 0) != fails:
+    if fails is not None and (result.returncode != 0) != fails:
         raise AssertionError(f'{" ".join(command)}: exit status {result.returncode}\n'
                              f'{output[-2000:]}{errors[-4000:]}')
     return errors if fails else output

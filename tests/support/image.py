@@ -170,3 +170,20 @@ def write_docker_archive(path, image, name):
 def _write(path, content):
     with open(path, 'wb') as file:
         file.write(content)
+
+
+def contents(what):
+    """Digest -> bytes of every blob and manifest."""
+    everything = what.blobs() + [manifest.body for manifest in what.manifests()]
+    return {digest_of(content): content for content in everything}
+
+
+def read_layout(path):
+    """The same of an OCI image layout directory."""
+    found = {}
+    for algorithm in os.listdir(os.path.join(path, 'blobs')):
+        folder = os.path.join(path, 'blobs', algorithm)
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), 'rb') as file:
+                found[f'{algorithm}:{name}'] = file.read()
+    return found

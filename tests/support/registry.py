@@ -77,7 +77,8 @@ class Registry:
         manifest = json.loads(answer.body)
         for child in manifest.get('manifests', []):
             self.check_holds(repository, child['digest'])
-        for blob in manifest.get('layers', []) + [manifest['config']] * ('config' in manifest):
+        blobs = manifest.get('layers', []) + ([manifest['config']] if 'config' in manifest else [])
+        for blob in blobs:
             content = check.status(self.get_blob(repository, blob['digest']), 200).body
             check.equal(digest_of(content, blob['digest'].partition(':')[0]), blob['digest'], 'blob')
             check.equal(len(content), blob['size'], 'size of a blob')

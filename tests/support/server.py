@@ -44,21 +44,21 @@ def is_sanitized():
 class Server:
     """One data directory and the process that serves it; it can be stopped and started again.
 
-    `config` is the text of a configuration file, `environment` is added to the own one.
+    `config` is the text of a configuration file (always given, so that the one of the machine is
+    not read), `environment` is added to the own one.
     """
 
-    def __init__(self, config=None, environment=None, listen='127.0.0.1:0', preexec=None):
+    def __init__(self, config='# all defaults\n', environment=None, listen='127.0.0.1:0', preexec=None):
         self.directory = tempfile.mkdtemp(prefix='tidemark-')
         self.data = os.path.join(self.directory, 'data')
-        self.config = os.path.join(self.directory, 'tidemark.yaml') if config else None
+        self.config = os.path.join(self.directory, 'tidemark.yaml')
         self.environment = environment or {}
         self.listen = listen
         self.preexec = preexec
         self.process = None
         self.address = None
         self._starts = 0
-        if config:
-            self.write_config(config)
+        self.write_config(config)
 
     def __enter__(self):
         self.start()
@@ -81,8 +81,8 @@ class Server:
             file.write(text)
 
     def command(self):
-        command = [binary(), 'serve', '--data', self.data, '--listen', self.listen]
-        return command + (['--config', self.config] if self.config else [])
+        return [binary(), 'serve', '--data', self.data, '--listen', self.listen,
+                '--config', self.config]
 
     def start(self):
         """Returns when the server is ready; StartError when it ended instead."""

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WALL_MS INT64_C(1795552200123) /* 2026-11-24T20:30:00.123Z */
@@ -23,8 +24,7 @@
 
 static const struct json_limits limits = {.max_depth = 4, .max_values = 1000};
 
-/* ---- Rendering ---------------------------------------------------------------------------------
- */
+/* ---- Rendering ------------------------------------------------------------------------------- */
 
 static struct slice render(char out[LOG_LINE_MAX], enum log_format format, const char *message,
                            const struct log_field *fields)
@@ -154,8 +154,7 @@ static void test_long_line(void)
     arena_fini(&arena);
 }
 
-/* ---- Writing -----------------------------------------------------------------------------------
- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static int saved_stderr = -1;
 
@@ -300,18 +299,12 @@ static void test_threads(void)
     buf_fini(&out);
 }
 
-static void *log_in_a_loop(void *arg)
-{
-    log_some(arg);
-    log_some(arg);
-    return NULL;
-}
-
-/* While the log thread stops, some lines go through it and some do not; all arrive. */
+/* While the log thread stops, some lines go through it and some do not, and threads end; all lines
+ * arrive. */
 static void test_stop_meanwhile(void)
 {
-    unsigned number = 0;
-    pthread_t thread;
+    unsigned numbers[THREADS] = {0, 1, 2, 3};
+    pthread_t threads[THREADS];
     size_t lines;
     struct buf out;
     int fd = open_file();
@@ -319,60 +312,156 @@ static void test_stop_meanwhile(void)
     buf_init(&out, 16 << 20);
     replace_stderr(fd);
     log_set_format(LOG_JSON);
-    log_start();
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, log_in_a_loop, &number), 0);
-    log_stop();
-    log_start();
-    log_stop();
-    pthread_join(thread, NULL);
+    for (int round = 0; round < 5; round++) {
+        log_start();
+        for (unsigned i = 0; i < THREADS; i++)
+            CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, log_some, &numbers[i]), 0);
+        log_stop();
+        log_start();
+        log_stop();
+        for (unsigned i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+    }
     restore_stderr();
     read_file(fd, &out);
     check_lines(buf_slice(&out), false, &lines);
-    CU_ASSERT_EQUAL(lines, 400);
+    CU_ASSERT_EQUAL(lines, 5 * THREADS * 200);
     buf_fini(&out);
+}
+
+/* A pipe in the place of stderr that nobody reads before start_reading. */
+struct clogged {
+    int fds[2];
+    pthread_t reader;
+    struct buf out;
+};
+
+static void clog_stderr(struct clogged *clogged)
+{
+    buf_init(&clogged->out, 4 << 20);
+    CU_ASSERT_EQUAL_FATAL(pipe(clogged->fds), 0);
+    replace_stderr(clogged->fds[1]);
+    close(clogged->fds[1]);
 }
 
 static void *read_until_end(void *arg)
 {
-    struct buf *out = arg;
+    struct clogged *clogged = arg;
     char part[4096];
     ssize_t n;
 
-    while ((n = read((int)out->max, part, sizeof(part))) > 0)
-        buf_add(out + 1, slice_make(part, (size_t)n));
+    while ((n = read(clogged->fds[0], part, sizeof(part))) > 0)
+        buf_add(&clogged->out, slice_make(part, (size_t)n));
     return NULL;
+}
+
+static void start_reading(struct clogged *clogged)
+{
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&clogged->reader, NULL, read_until_end, clogged), 0);
+}
+
+/* All that was written, up to the end of the pipe. */
+static struct slice stop_reading(struct clogged *clogged)
+{
+    restore_stderr();
+    pthread_join(clogged->reader, NULL);
+    close(clogged->fds[0]);
+    return buf_slice(&clogged->out);
+}
+
+/* More than pipe and ring hold; the number of records that were dropped. */
+static uint64_t flood(void)
+{
+    uint64_t before = log_dropped();
+    char text[1000];
+
+    memset(text, 'x', sizeof(text));
+    for (unsigned i = 0; i < 1000; i++)
+        log_info("test.flood", "m", LOG_STR("x", slice_make(text, sizeof(text))));
+    return log_dropped() - before;
 }
 
 /* Nobody reads: the caller goes on, what is lost is counted, and the reader is told later. */
 static void test_overflow(void)
 {
-    struct buf bufs[2]; /* the first only carries the descriptor to the thread */
-    uint64_t dropped = log_dropped();
-    char text[1000];
-    pthread_t reader;
-    int fds[2];
+    struct clogged clogged;
+    struct slice text;
+    uint64_t dropped;
 
-    memset(text, 'x', sizeof(text));
-    CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
-    replace_stderr(fds[1]);
-    close(fds[1]);
+    clog_stderr(&clogged);
     log_set_format(LOG_JSON);
     log_start();
-    for (unsigned i = 0; i < 1000; i++)
-        log_info("test.flood", "m", LOG_U64("i", i), LOG_STR("x", slice_make(text, sizeof(text))));
-    CU_ASSERT_TRUE(log_dropped() > dropped);
-    dropped = log_dropped() - dropped;
-    buf_init(&bufs[0], (size_t)fds[0]);
-    buf_init(&bufs[1], 4 << 20);
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&reader, NULL, read_until_end, bufs), 0);
+    dropped = flood();
+    CU_ASSERT_TRUE(dropped > 0);
+    start_reading(&clogged);
     log_stop();
-    restore_stderr();
-    pthread_join(reader, NULL);
-    close(fds[0]);
-    CU_ASSERT_EQUAL(count(buf_slice(&bufs[1]), "test.flood"), 1000 - dropped);
-    CU_ASSERT_TRUE(count(buf_slice(&bufs[1]), "\"event\":\"log.dropped\"") >= 1);
-    CU_ASSERT_EQUAL(count(buf_slice(&bufs[1]), "\n"), count(buf_slice(&bufs[1]), "{\"ts\":"));
-    buf_fini(&bufs[1]);
+    text = stop_reading(&clogged);
+    CU_ASSERT_EQUAL(count(text, "test.flood"), 1000 - dropped);
+    CU_ASSERT_TRUE(count(text, "\"event\":\"log.dropped\"") >= 1);
+    CU_ASSERT_EQUAL(count(text, "\n"), count(text, "{\"ts\":"));
+    buf_fini(&clogged.out);
+}
+
+static void *stop_log(void *arg)
+{
+    log_stop();
+    return arg;
+}
+
+static void *log_and_wait(void *arg)
+{
+    log_info("test.last", "m");
+    pthread_barrier_wait(arg); /* it is in the ring */
+    pthread_barrier_wait(arg); /* may end */
+    return NULL;
+}
+
+/* A thread ends when log_stop was called and its ring is not written out yet, as stderr is clogged.
+ * (That log_stop has come far enough cannot be seen from here; if it has not, this tests less.) */
+static void test_end_while_stopping(void)
+{
+    const struct timespec a_moment = {.tv_nsec = 50 * 1000 * 1000};
+    struct clogged clogged;
+    pthread_barrier_t barrier;
+    pthread_t stopper, thread;
+    struct slice text;
+
+    clog_stderr(&clogged);
+    log_set_format(LOG_JSON);
+    pthread_barrier_init(&barrier, NULL, 2);
+    log_start();
+    CU_ASSERT_TRUE(flood() > 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, log_and_wait, &barrier), 0);
+    pthread_barrier_wait(&barrier);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&stopper, NULL, stop_log, NULL), 0);
+    nanosleep(&a_moment, NULL);
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+    start_reading(&clogged);
+    pthread_join(stopper, NULL);
+    text = stop_reading(&clogged);
+    CU_ASSERT_EQUAL(count(text, "test.last"), 1);
+    pthread_barrier_destroy(&barrier);
+    buf_fini(&clogged.out);
+}
+
+/* Nobody ever reads: stopping ends all the same. */
+static void test_stuck(void)
+{
+    struct clogged clogged;
+    struct slice text;
+
+    clog_stderr(&clogged);
+    log_set_format(LOG_JSON);
+    log_start();
+    CU_ASSERT_TRUE(flood() > 0);
+    log_stop();
+    log_info("test.late", "m"); /* lost, but not waited for */
+    start_reading(&clogged);
+    text = stop_reading(&clogged);
+    CU_ASSERT_TRUE(count(text, "test.flood") > 0);
+    CU_ASSERT_EQUAL(count(text, "test.late"), 0);
+    buf_fini(&clogged.out);
 }
 
 void test_suites(void)
@@ -387,4 +476,6 @@ void test_suites(void)
     CU_add_test(suite, "threads", test_threads);
     CU_add_test(suite, "stop meanwhile", test_stop_meanwhile);
     CU_add_test(suite, "overflow", test_overflow);
+    CU_add_test(suite, "thread ends while stopping", test_end_while_stopping);
+    CU_add_test(suite, "stuck", test_stuck);
 }

@@ -476,6 +476,7 @@ static void test_failed_sync(void)
 
 static void test_no_descriptors(void)
 {
+    struct digest digest = bench_digest(SLICE("kept whole"), DIGEST_SHA256);
     struct upload *upload, *other;
     char id[UPLOAD_ID_SIZE + 1];
 
@@ -492,8 +493,27 @@ static void test_no_descriptors(void)
     CU_ASSERT_TRUE(bench_wait_count(&bench, 1));
     CU_ASSERT_EQUAL_FATAL(bench_claim(&bench, id, "r", "i", &upload), 0);
     CU_ASSERT_EQUAL(upload_offset(upload), 4);
+    /* The file of an idle upload is opened when it is needed. */
     upload_release(upload);
-    CU_ASSERT_EQUAL(bench_files(&bench), 2);
+    CU_ASSERT_EQUAL_FATAL(bench_claim(&bench, id, "r", "i", &upload), 0);
+    atomic_store(&bench_openat_fails, EMFILE);
+    CU_ASSERT_EQUAL(bench_send(&bench, upload, SLICE("not written")), 0);
+    CU_ASSERT_EQUAL(bench_flush(&bench, upload, NULL), ERR_BUSY);
+    atomic_store(&bench_openat_fails, 0);
+    upload_release(upload);
+    CU_ASSERT_EQUAL_FATAL(bench_claim(&bench, id, "r", "i", &upload), 0);
+    CU_ASSERT_EQUAL(upload_offset(upload), 4);
+    CU_ASSERT_EQUAL(bench_send(&bench, upload, SLICE(" whole")), 0);
+    CU_ASSERT_EQUAL(bench_flush(&bench, upload, NULL), 0);
+    /* Nor does being short of them at the end cost what was sent. */
+    atomic_store(&bench_openat_fails, EMFILE);
+    CU_ASSERT_EQUAL(bench_finish(&bench, upload, &digest, NULL), ERR_BUSY);
+    atomic_store(&bench_openat_fails, 0);
+    upload_release(upload);
+    CU_ASSERT_EQUAL_FATAL(bench_claim(&bench, id, "r", "i", &upload), 0);
+    CU_ASSERT_EQUAL_FATAL(bench_finish(&bench, upload, &digest, NULL), 0);
+    CU_ASSERT_TRUE(bench_blob_is(&bench, &digest, SLICE("kept whole")));
+    upload_published(upload);
     bench_stop(&bench);
 }
 
