@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+PRINTF_LIKE(3, 0)
 static void report(struct fsck *f, enum fsck_level level, const char *format, va_list arguments)
 {
     char text[1024];
