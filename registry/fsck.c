@@ -12,7 +12,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-PRINTF_LIKE(3, 0)
+static void report(struct fsck *f, enum fsck_level level, const char *format, va_list arguments)
+    PRINTF_LIKE(3, 0);
+
 static void report(struct fsck *f, enum fsck_level level, const char *format, va_list arguments)
 {
     char text[1024];
