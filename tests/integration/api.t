@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the distribution API answers beyond what the conformance suite looks at: bad input above all.
+"""The distribution API beyond what the conformance suite looks at: bad input above all.
 
 Every refusal has its status, its code and a message that helps, and leaves nothing behind.
 """
@@ -105,7 +105,8 @@ def no_digest(registry):
 
 @case('upload: an unknown one')
 def unknown_upload(registry):
-    for identity in ('0' * 32, 'x', '-', '0' * 31, '0' * 33, 'A' * 32, '..%2f..%2fformat', 'a.meta'):
+    for identity in ('0' * 32, 'x', '-', '0' * 31, '0' * 33, 'A' * 32, '..%2f..%2fformat',
+                     'a.meta'):
         for method in ('GET', 'PATCH', 'DELETE'):
             answer = registry.request(method, f'/v2/unknown/blobs/uploads/{identity}')
             check.error(answer, 404, 'BLOB_UPLOAD_UNKNOWN')
@@ -133,7 +134,8 @@ def ended_upload(registry):
     check.error(registry.request('GET', location), 404, 'BLOB_UPLOAD_UNKNOWN')
 
 
-OUT_OF_ORDER = ('100-109', '4-13', '0-9', '9-18', '11-20', '9223372036854775798-9223372036854775807')
+OUT_OF_ORDER = ('100-109', '4-13', '0-9', '9-18', '11-20',
+                '9223372036854775798-9223372036854775807')
 
 
 @case('upload: a gap or an overlap is 416 and says where to go on')
@@ -152,8 +154,8 @@ def out_of_order(registry):
     check.status(registry.request('PUT', target), 201)
 
 
-BAD_CONTENT_RANGES = ('x', '0', '-', '0-', '-9', '9-0', 'bytes 0-9/*', 'bytes=0-9', '0-9/10', '+0-9',
-                      '0-9223372036854775808', '9223372036854775808-9223372036854775817',
+BAD_CONTENT_RANGES = ('x', '0', '-', '0-', '-9', '9-0', 'bytes 0-9/*', 'bytes=0-9', '0-9/10',
+                      '+0-9', '0-9223372036854775808', '9223372036854775808-9223372036854775817',
                       '0-18446744073709551616', '0x0-0x9', '0 - 9', '0-9,10-19')
 
 
@@ -285,7 +287,8 @@ def repositories_are_apart(registry):
 # ---- Names and tags
 
 LONGEST_NAME = '/'.join(['abcdefghijk'] * 21) + '/ab'
-GOOD_NAMES = ('a', '0', 'a/b', 'a.b', 'a_b', 'a__b', 'a-b', 'a---b', 'a0/b-c_d.e/f', LONGEST_NAME + 'c')
+GOOD_NAMES = ('a', '0', 'a/b', 'a.b', 'a_b', 'a__b', 'a-b', 'a---b', 'a0/b-c_d.e/f',
+              LONGEST_NAME + 'c')
 BAD_NAMES = ('A', 'a/B', 'a..b', 'a___b', '-a', 'a-', '.a', 'a.', '_a', 'a_', 'a/', 'a//b', 'a._b',
              'a%20b', 'a%2Fb', 'a%41', 'a%00', 'a~b', 'a+b', 'a:b', 'a@b', '%C3%A9', '..', 'a/..',
              'a/../b', 'a/./b', LONGEST_NAME + 'cd')
@@ -319,7 +322,8 @@ def bad_names(registry):
 
 
 GOOD_TAGS = ('a', 'A', '0', '_', '_a', 'a.b', 'a-b', 'v1.0.0', 'latest', 'a' * 128)
-BAD_TAGS = ('.a', '-a', 'a%2Fb', 'a+b', 'a%20b', 'a~', 'a@b', '%C3%A9', 'a%00', 'a' * 129, 'a' * 1000)
+BAD_TAGS = ('.a', '-a', 'a%2Fb', 'a+b', 'a%20b', 'a~', 'a@b', '%C3%A9', 'a%00', 'a' * 129,
+            'a' * 1000)
 
 
 @case('tag: good ones')
@@ -393,7 +397,8 @@ BAD_MANIFESTS = (
     ('a size of 2^63', manifest_with(config=changed(size=1 << 63))),
     ('a size of 1e400', Image([]).body.replace(b'"size":', b'"size":1e400,"x":')),
     ('a size that is a string', manifest_with(config=changed(size='1'))),
-    ('a size that is not that of the blob', manifest_with(config=changed(size=len(CONFIG_BLOB) + 1))),
+    ('a size that is not that of the blob',
+     manifest_with(config=changed(size=len(CONFIG_BLOB) + 1))),
     ('two sizes for one digest', manifest_with(layers=[changed(size=1)])),
     ('a subject without digest', manifest_with(subject={'mediaType': 'a/b', 'size': 1})),
     ('a subject that is a string', manifest_with(subject=SHA256)),
@@ -693,7 +698,7 @@ def tags_edges(registry):
     query = 'tag=a&tag=b&tag=c'
     check.status(registry.put_manifest('edges', f'{one.digest}?{query}', one.body, one.media_type),
                  201)
-    for last, wanted in (('a', ['b', 'c']), ('aa', ['b', 'c']), ('c', []), ('zzz', []), ('A', 'abc')):
+    for last, wanted in (('a', 'bc'), ('aa', 'bc'), ('c', ''), ('zzz', ''), ('A', 'abc')):
         answer = registry.request('GET', f'/v2/edges/tags/list?last={last}')
         check.equal(json.loads(check.status(answer, 200).body)['tags'], list(wanted), last)
         check.equal(answer.field('link'), None, 'Link')

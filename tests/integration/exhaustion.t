@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What runs out: the disk, the index, descriptors, connections, uploads. The server says so, goes on
-serving what it can, and is as before when there is room again."""
+"""What runs out: the disk, the index, descriptors, connections, uploads.
+
+The server says so, goes on serving what it can, and is as before when there is room again.
+"""
 
 import os
 import resource
@@ -108,7 +110,7 @@ suite.add('disk below storage.reserve: 507 before a byte, deletes go on', full_d
 
 @suite.case('index full: 507, reads go on, after a restart as well')
 def index_full():
-    with Server(config='index:\n  map_size: 16MiB\nmanifests:\n  max_tags_per_put: 100\n') as server:
+    with Server(config='index:\n  map_size: 16MiB\n') as server:
         registry = Registry(server.address)
         one = image.small('index full')
         registry.push('app', one, 'latest')

@@ -48,7 +48,8 @@ class Server:
     not read), `environment` is added to the own one.
     """
 
-    def __init__(self, config='# all defaults\n', environment=None, listen='127.0.0.1:0', preexec=None):
+    def __init__(self, config='# all defaults\n', environment=None, listen='127.0.0.1:0',
+                 preexec=None):
         self.directory = tempfile.mkdtemp(prefix='tidemark-')
         self.data = os.path.join(self.directory, 'data')
         self.config = os.path.join(self.directory, 'tidemark.yaml')
