@@ -16,6 +16,10 @@ class Registry:
     def __init__(self, address):
         self.address = address
 
+    @classmethod
+    def of(cls, server):
+        return cls(server.address)
+
     def request(self, method, target, fields=None, body=None):
         return http1.request(self.address, method, target, fields, body)
 
