@@ -48,7 +48,8 @@ class Server:
     not read), `environment` is added to the own one.
     """
 
-    def __init__(self, config='# all defaults\n', environment=None, listen='127.0.0.1:0', preexec=None):
+    def __init__(self, config='# all defaults\n', environment=None, listen='127.0.0.1:0',
+                 preexec=None):
         self.directory = tempfile.mkdtemp(prefix='tidemark-')
         self.data = os.path.join(self.directory, 'data')
         self.config = os.path.join(self.directory, 'tidemark.yaml')
@@ -148,6 +149,11 @@ class Server:
     def fsck(self):
         return self.run_verb('fsck', '--data', self.data)
 
+    def check_is_clean(self):
+        """fsck finds nothing wrong."""
+        result = self.fsck()
+        assert result.returncode == 0, f'fsck: {result.stdout}{result.stderr}'
+
     def log_path(self):
         return os.path.join(self.directory, f'stderr-{self._starts}')
 
@@ -189,12 +195,16 @@ class Server:
             return False
 
 
-def run_suite(suite, **options):
-    """Runs all cases against one server, and as a last case that it ends cleanly."""
+def run_suite(suite, context=lambda server: server, **options):
+    """Runs all cases against one server, and after them that it is well and ends cleanly.
+
+    Cases get `context(server)`; `options` are those of Server.
+    """
     server = Server(**options)
-    suite.add('the server ends cleanly', Server.stop)
+    suite.add('after all of that fsck finds nothing wrong', lambda _: server.check_is_clean())
+    suite.add('the server ends cleanly', lambda _: server.stop())
     try:
         server.start()
-        return suite.run(server)
+        return suite.run(context(server))
     finally:
         server.remove()
