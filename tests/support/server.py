@@ -115,15 +115,14 @@ class Server:
             self.kill()
             raise AssertionError(f'the server did not end on SIGTERM: {self.log_text()[-2000:]}'
                                  ) from None
-        log = self.log_text()
-        for report in REPORTS:
-            assert report not in log, f'the server ended with a report: {log[-8000:]}'
-        assert status == 0, f'the server ended with status {status}: {log[-2000:]}'
+        self._check_reports()
+        assert status == 0, f'the server ended with status {status}: {self.log_text()[-2000:]}'
 
     def kill(self):
         """kill -9: no chance to put anything in order."""
         self.process.kill()
         self.process.wait()
+        self._check_reports()
 
     def restart(self):
         self.stop()
@@ -181,6 +180,11 @@ class Server:
                 if key == name:
                     return int(value.split()[0])
         raise AssertionError(f'/proc/<pid>/status has no {name}')
+
+    def _check_reports(self):
+        log = self.log_text()
+        for report in REPORTS:
+            assert report not in log, f'a sanitizer has reported: {log[-8000:]}'
 
     def _is_ready(self):
         if self.address is None:
