@@ -33,6 +33,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes) MUST_CHECK;
 struct slice arena_dup(struct arena *arena, struct slice bytes) MUST_CHECK;
 
 /* printf into the arena, NUL-terminated; p == NULL when the maximum is reached. */
-struct slice arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
+struct slice arena_printf(struct arena *arena, const char *format, ...)
+    PRINTF_LIKE(2, 3) MUST_CHECK;
 
 #endif

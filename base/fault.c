@@ -36,12 +36,10 @@ int fault_set(struct fault *fault, int code, const char *format, ...)
 static void append(struct fault *fault, const char *text)
 {
     size_t used = strlen(fault->text);
-    size_t n = strlen(text);
 
-    if (n > sizeof(fault->text) - 1 - used)
-        n = sizeof(fault->text) - 1 - used;
-    memcpy(fault->text + used, text, n);
-    fault->text[used + n] = '\0';
+    for (size_t i = 0; text[i] != '\0' && used + 1 < sizeof(fault->text); i++)
+        fault->text[used++] = text[i];
+    fault->text[used] = '\0';
 }
 
 int fault_set_errno(struct fault *fault, int sys, const char *format, ...)

@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,10 +27,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#define RING_BYTES ((size_t)64 << 10)
+#define RING_BYTES     ((size_t)64 << 10)
+#define STUCK_AFTER_MS 2000
 
 struct ring {
     struct ring *next; /* set before the ring is published, later by the log thread only */
@@ -52,6 +53,7 @@ static bool has_thread; /* longer than is_running: the log thread writes out wha
 
 /* Lines do not mix, also while some are written directly because the log thread is about to end. */
 static pthread_mutex_t output_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool is_stuck; /* under it: stderr took nothing for too long */
 
 static _Thread_local struct ring *own_ring;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
@@ -63,46 +65,45 @@ static uint64_t reported; /* of `dropped`; the log thread's while it runs */
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-/* A non-blocking stderr is waited for; one that is gone (closed pipe) swallows the lines. */
-static void write_locked(struct iovec *parts, int parts_n)
+/*
+ * Whether stderr takes something. While the log thread runs, it waits as long as it has to. At the
+ * end of the process nobody may be there to read, so that waiting has an end too; who waited in
+ * vain once does not wait again.
+ */
+static bool wait_writable(void)
 {
-    while (parts_n > 0) {
-        ssize_t n = writev(STDERR_FILENO, parts, parts_n);
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int n;
 
-        if (n < 0 && errno == EAGAIN) {
-            struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    do {
+        n = poll(&fd, 1, is_stuck ? 0 : STUCK_AFTER_MS);
+    } while ((n < 0 && errno == EINTR) ||
+             (n == 0 && atomic_load_explicit(&is_running, memory_order_acquire)));
+    is_stuck = n == 0;
+    return n > 0;
+}
 
-            (void)poll(&fd, 1, -1);
+/* A stderr that is gone (closed pipe) swallows what it is given. */
+static void write_locked(const char *p, size_t n)
+{
+    while (n > 0 && wait_writable()) {
+        /* What poll promises is that this many bytes do not block. */
+        ssize_t written = write(STDERR_FILENO, p, n < PIPE_BUF ? n : PIPE_BUF);
+
+        if (written < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
-        }
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+        if (written < 0)
             return;
-        while (parts_n > 0 && (size_t)n >= parts->iov_len) {
-            n -= (ssize_t)parts->iov_len;
-            parts++;
-            parts_n--;
-        }
-        if (parts_n > 0) {
-            parts->iov_base = (char *)parts->iov_base + n;
-            parts->iov_len -= (size_t)n;
-        }
+        p += written;
+        n -= (size_t)written;
     }
 }
 
-static void write_all(struct iovec *parts, int parts_n)
+static void write_out(const char *p, size_t n)
 {
     pthread_mutex_lock(&output_mutex);
-    write_locked(parts, parts_n);
+    write_locked(p, n);
     pthread_mutex_unlock(&output_mutex);
-}
-
-static void write_line(char *line, size_t n)
-{
-    struct iovec part = {.iov_base = line, .iov_len = n};
-
-    write_all(&part, 1);
 }
 
 static void wake_thread(void)
@@ -228,11 +229,10 @@ static bool drain_ring(struct ring *ring)
     if (n == 0)
         return false;
     first = n < RING_BYTES - begin ? n : RING_BYTES - begin;
-    struct iovec parts[] = {
-        {.iov_base = ring->bytes + begin, .iov_len = first},
-        {.iov_base = ring->bytes, .iov_len = n - first},
-    };
-    write_all(parts, n > first ? 2 : 1);
+    pthread_mutex_lock(&output_mutex);
+    write_locked(ring->bytes + begin, first);
+    write_locked(ring->bytes, n - first);
+    pthread_mutex_unlock(&output_mutex);
 
     pthread_mutex_lock(&ring->mutex);
     ring->n -= n;
@@ -297,7 +297,7 @@ static void report_dropped(void)
     n = log_render(line, sizeof(line), (enum log_format)atomic_load(&chosen_format),
                    clock_wall_ms(), LOG_WARN, "log.dropped",
                    "records were dropped because standard error takes them too slowly", fields);
-    write_line(line, n);
+    write_out(line, n);
     reported = now;
 }
 
@@ -333,6 +333,9 @@ void log_start(void)
 
     assert(!atomic_load(&is_running));
     reported = log_dropped();
+    pthread_mutex_lock(&output_mutex);
+    is_stuck = false;
+    pthread_mutex_unlock(&output_mutex);
     wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (wake_fd < 0)
         abort();
@@ -410,7 +413,7 @@ static void write_directly(enum log_level level, const char *event, const char *
 {
     char line[LOG_LINE_MAX];
 
-    write_line(line, render_now(line, level, event, message, fields));
+    write_out(line, render_now(line, level, event, message, fields));
 }
 
 void log_write(enum log_level level, const char *event, const char *message,

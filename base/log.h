@@ -52,24 +52,26 @@ struct log_field {
 void log_write(enum log_level level, const char *event, const char *message,
                const struct log_field *fields);
 
+/* The first field of the array only lets a call have none. */
 #define LOG_CALL(level, event, message, ...)                                                       \
     do {                                                                                           \
         if (log_is_on(level))                                                                      \
-            log_write(                                                                             \
-                (level), (event), (message),                                                       \
-                (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_FIELD_END}});    \
+            log_write((level), (event), (message),                                                 \
+                      &((const struct log_field[]){                                                \
+                          {.type = LOG_FIELD_END}, ##__VA_ARGS__, {.type = LOG_FIELD_END}})[1]);   \
     } while (0)
 
-#define log_debug(event, message, ...) LOG_CALL(LOG_DEBUG, event, message, __VA_ARGS__)
-#define log_info(event, message, ...)  LOG_CALL(LOG_INFO, event, message, __VA_ARGS__)
-#define log_warn(event, message, ...)  LOG_CALL(LOG_WARN, event, message, __VA_ARGS__)
-#define log_error(event, message, ...) LOG_CALL(LOG_ERROR, event, message, __VA_ARGS__)
+#define log_debug(event, message, ...) LOG_CALL(LOG_DEBUG, event, message, ##__VA_ARGS__)
+#define log_info(event, message, ...)  LOG_CALL(LOG_INFO, event, message, ##__VA_ARGS__)
+#define log_warn(event, message, ...)  LOG_CALL(LOG_WARN, event, message, ##__VA_ARGS__)
+#define log_error(event, message, ...) LOG_CALL(LOG_ERROR, event, message, ##__VA_ARGS__)
 
 bool log_is_on(enum log_level level);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
-/* Start and stop the log thread (main only). Stop writes out what is queued. */
+/* Start and stop the log thread (main only). Stop writes out what is queued; it gives up when
+ * stderr takes nothing for two seconds. */
 void log_start(void);
 void log_stop(void);
 

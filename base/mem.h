@@ -18,6 +18,6 @@ char *xstrndup(const char *text, size_t length);
 /* The struct of `type` whose `member` is at `pointer`. */
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define ARRAY_LENGTH(array)                 (sizeof(array) / sizeof((array)[0]))
 
 #endif

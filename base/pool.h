@@ -3,9 +3,9 @@
  * Threads for work that may block or burn: hashing (cpu), files (io).
  *
  * A job runs on one of the pool's threads; then it is pushed to its `reply` queue, and the owner of
- * that queue calls `done` of each job it takes: every node on such a queue is a struct pool_job. With
- * reply == NULL there is no second half and `run` may free the job. Jobs start in the order they
- * were given; two jobs may run at once, so ordered work keeps one job in flight.
+ * that queue calls `done` of each job it takes: every node on such a queue is a struct pool_job.
+ * With reply == NULL there is no second half and `run` may free the job. Jobs start in the order
+ * they were given; two jobs may run at once, so ordered work keeps one job in flight.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
@@ -17,7 +17,7 @@
 struct pool;
 
 struct pool_job {
-    struct queue_node node;            /* first member: replies are taken as queue nodes */
+    struct queue_node node;             /* first member: replies are taken as queue nodes */
     void (*run)(struct pool_job *job);  /* on a pool thread */
     void (*done)(struct pool_job *job); /* on the reply queue's owner */
     struct queue *reply;

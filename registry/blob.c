@@ -40,7 +40,7 @@ int blob_put(struct kv_tx *tx, void *blob_put)
     };
     const struct slice none = {NULL, 0};
     struct object object;
-    bool created, live;
+    bool created = false, live = false;
     uint64_t repo;
 
     int err = repository_ensure(tx, put->repository, put->actor, &repo);
@@ -121,7 +121,9 @@ int blob_delete(struct kv_tx *tx, void *blob_delete)
     del->holders = (struct holders){0};
     int err = repository_find(tx, del->repository, &repo);
     if (err == 0)
-        err = find(tx, repo, &del->digest, &object);
+        err = link_find_stored(tx, repo, &del->digest, OBJECT_BLOB, &object);
+    if (err == ERR_NOT_FOUND)
+        return ERR_BLOB_UNKNOWN;
     if (err == 0)
         err = link_holders(tx, repo, object.id, &del->holders);
     if (err != 0)

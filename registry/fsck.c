@@ -13,6 +13,9 @@
 #include <stdio.h>
 
 static void report(struct fsck *f, enum fsck_level level, const char *format, va_list arguments)
+    PRINTF_LIKE(3, 0);
+
+static void report(struct fsck *f, enum fsck_level level, const char *format, va_list arguments)
 {
     char text[1024];
 

@@ -26,19 +26,25 @@ static int get_row(struct kv_tx *tx, uint64_t repo, uint64_t obj, struct row_lin
     return err != 0 ? err : row_link_decode(value, row);
 }
 
-int link_find(struct kv_tx *tx, uint64_t repo, const struct digest *digest, enum object_kind kind,
-              struct object *object)
+int link_find_stored(struct kv_tx *tx, uint64_t repo, const struct digest *digest,
+                     enum object_kind kind, struct object *object)
 {
     struct row_link row;
     int err = object_find(tx, digest, kind, object);
 
-    if (err == 0 && object->row.state != OBJECT_LIVE)
-        return ERR_NOT_FOUND;
     if (err == 0)
         err = get_row(tx, repo, object->id, &row);
     if (err == 0 && row.due_ms != 0)
         return ERR_NOT_FOUND;
     return err;
+}
+
+int link_find(struct kv_tx *tx, uint64_t repo, const struct digest *digest, enum object_kind kind,
+              struct object *object)
+{
+    int err = link_find_stored(tx, repo, digest, kind, object);
+
+    return err == 0 && object->row.state != OBJECT_LIVE ? ERR_NOT_FOUND : err;
 }
 
 int link_is_live(struct kv_tx *tx, uint64_t repo, uint64_t obj, bool *live)

@@ -15,6 +15,10 @@
 int link_find(struct kv_tx *tx, uint64_t repo, const struct digest *digest, enum object_kind kind,
               struct object *object) MUST_CHECK;
 
+/* The same for deleting: the object may be damaged, which must not make it stay for ever. */
+int link_find_stored(struct kv_tx *tx, uint64_t repo, const struct digest *digest,
+                     enum object_kind kind, struct object *object) MUST_CHECK;
+
 /* True when the repository has a link that is not trashed. */
 int link_is_live(struct kv_tx *tx, uint64_t repo, uint64_t obj, bool *live) MUST_CHECK;
 

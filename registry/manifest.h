@@ -31,7 +31,8 @@ struct descriptor {
     uint64_t size;
     const char *field;   /* "config", "layers", "manifests", "blobs", "subject" */
     unsigned index;      /* within the field */
-    bool is_manifest;    /* names a manifest, else a blob */
+    bool is_manifest;    /* names a manifest, else a blob; in `manifests`, with a type that is no
+                            manifest's (build caches do that), false: it may be either */
     bool may_be_missing; /* has urls or a non-distributable type */
 };
 

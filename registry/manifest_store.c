@@ -373,7 +373,9 @@ int manifest_delete(struct kv_tx *tx, void *manifest_delete)
     del->holders = (struct holders){0};
     int err = repository_find(tx, del->repository, &repo);
     if (err == 0)
-        err = find(tx, repo, &del->digest, &object);
+        err = link_find_stored(tx, repo, &del->digest, OBJECT_MANIFEST, &object);
+    if (err == ERR_NOT_FOUND)
+        return ERR_MANIFEST_UNKNOWN;
     if (err == 0)
         err = link_holders(tx, repo, object.id, &del->holders);
     if (err != 0)

@@ -3,13 +3,13 @@
 #include "server/check_config.h"
 
 #include "base/buf.h"
+#include "server/open_store.h"
 #include "server/settings.h"
 
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define EXIT_INVALID     1
 #define EXIT_USAGE       2
@@ -23,16 +23,16 @@ struct options {
     enum action action;
 };
 
-static const char usage_text[] =
-    "Usage: tidemark check-config [--config FILE] [--dump-config | --schema]\n"
-    "\n"
-    "  -c, --config FILE   check FILE, not " SETTINGS_DEFAULT_FILE "\n"
-    "  -d, --dump-config   print every key with the value it has, as YAML\n"
-    "  -s, --schema        print the JSON Schema of the file, and check nothing\n"
-    "  -h, --help          print this\n"
-    "\n"
-    "Environment variables TIDEMARK_<SECTION>_<KEY> count as they do for `tidemark serve`.\n"
-    "Exit status: 0 valid, 1 invalid, 2 wrong usage. Keys: tidemark.yaml(5).\n";
+#define USAGE_FORMAT                                                                               \
+    "Usage: tidemark check-config [--config FILE] [--dump-config | --schema]\n"                    \
+    "\n"                                                                                           \
+    "  -c, --config FILE   check FILE, not %s\n"                                                   \
+    "  -d, --dump-config   print every key with the value it has, as YAML\n"                       \
+    "  -s, --schema        print the JSON Schema of the file, and check nothing\n"                 \
+    "  -h, --help          print this\n"                                                           \
+    "\n"                                                                                           \
+    "Environment variables TIDEMARK_<SECTION>_<KEY> count as they do for `tidemark serve`.\n"      \
+    "Exit status: 0 valid, 1 invalid, 2 wrong usage. Keys: tidemark.yaml(5).\n"
 
 /* False when an action was already chosen. */
 static bool choose(struct options *options, enum action action)
@@ -95,6 +95,18 @@ static int print(struct slice text)
     return EXIT_SUCCESS;
 }
 
+static int print_usage(void)
+{
+    struct buf out;
+    int status;
+
+    buf_init(&out, OUTPUT_MAX_BYTES);
+    buf_addf(&out, USAGE_FORMAT, TIDEMARK_CONFIG_FILE);
+    status = print(buf_slice(&out));
+    buf_fini(&out);
+    return status;
+}
+
 static int print_schema(void)
 {
     struct buf out;
@@ -110,15 +122,12 @@ static int print_schema(void)
 
 static int check(const struct options *options)
 {
-    const char *file = options->file;
+    const char *file = config_path(options->file);
     const struct settings *settings;
     struct fault fault = FAULT_INIT;
     struct buf out;
     int status;
 
-    /* A server without a file is a server with the defaults; one that was named must be there. */
-    if (!file && access(SETTINGS_DEFAULT_FILE, F_OK) == 0)
-        file = SETTINGS_DEFAULT_FILE;
     if (settings_load(file, NULL, &settings, &fault) < 0) {
         fprintf(stderr, "%s\n", fault_text(&fault, ERR_CONFIG));
         return EXIT_INVALID;
@@ -144,7 +153,7 @@ int check_config_run(int argc, char **argv)
     }
     switch (options.action) {
     case ACTION_HELP:
-        return print(slice_from_cstr(usage_text));
+        return print_usage();
     case ACTION_SCHEMA:
         return print_schema();
     case ACTION_CHECK:

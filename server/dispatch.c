@@ -68,23 +68,25 @@ int dispatch_expect(const struct request *r, bool *expects_continue, struct faul
 /* Everything that can be refused before a handler sees the request. */
 static int admit(struct request *r, struct fault *fault)
 {
-    struct slice name;
+    struct route_parts parts;
 
     if (r->path.n == 0 || r->path.p[0] != '/')
         return fault_set(fault, ERR_HTTP_BAD_REQUEST, "the target is not a path");
     /* First, so that the shape of the answer is right whatever is refused. */
-    r->route = route_find(r->path, &name, &r->argument);
+    r->route = route_find(r->path, &parts);
+    r->argument = parts.argument;
+    r->rest = parts.rest;
     int err = loopback_check(r, fault);
     if (err != 0)
         return err;
     if (r->route == NULL)
         return fault_set(fault, ERR_HTTP_NOT_FOUND, "there is no endpoint " SLICE_FMT,
                          SLICE_ARG(slice_sub(r->path, 0, 200)));
-    if (name.p != NULL) {
-        err = repository_name_check(name, fault);
+    if (parts.name.p != NULL) {
+        err = repository_name_check(parts.name, fault);
         if (err != 0)
             return err;
-        r->repository = name;
+        r->repository = parts.name;
     }
     if (route_handler(r->route, r->method) == NULL)
         return fault_set(fault, ERR_HTTP_METHOD, "%s is not allowed on %s", method_name(r->method),

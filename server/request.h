@@ -59,6 +59,7 @@ struct request {
     const struct route *route;
     struct slice repository; /* captured by the route, name checked */
     struct slice argument; /* the last captured part: reference, digest or upload id; not checked */
+    struct slice rest;     /* what a route's <path> took; not decoded, not checked */
     struct slice actor;    /* who asks; "anonymous" without authentication */
 
     bool gone; /* the client went away */

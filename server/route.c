@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DESIGN: repository names have slashes, so a path is matched from its end, where the words are
- * ("/manifests/<reference>"); the patterns of route.def stay the one description, and are what
- * metrics and access lines show.
+ * DESIGN: repository names have slashes. On /v2 a path is therefore matched from its end, where the
+ * words are ("/manifests/<reference>"), in code, because it is every pull's path; all other
+ * endpoints are matched along their pattern, whose separators no name can hold. The patterns of
+ * route.def are the one description of both, and are what metrics and access lines show.
  */
 #include "config.h"
 
@@ -31,20 +32,6 @@ handler_fn route_handler(const struct route *route, enum method method)
     return handlers[route->id][method];
 }
 
-/* Paths without parts of the client's choosing. */
-static const struct route *find_fixed(struct slice path)
-{
-    static const enum route_id fixed[] = {ROUTE_V2_BASE, ROUTE_V2_CATALOG, ROUTE_V2_DISCOVER,
-                                          ROUTE_LIVEZ,   ROUTE_READYZ,     ROUTE_METRICS};
-
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-        if (slice_eq(path, slice_from_cstr(routes[fixed[i]].pattern)))
-            return &routes[fixed[i]];
-    }
-    /* "/v2" is what people type, and some clients ping. */
-    return slice_eq(path, SLICE("/v2")) ? &routes[ROUTE_V2_BASE] : NULL;
-}
-
 /* The last '/' before `end`; false when there is none. */
 static bool last_slash(struct slice path, size_t end, size_t *at)
 {
@@ -57,6 +44,10 @@ static bool last_slash(struct slice path, size_t end, size_t *at)
     return false;
 }
 
+/*
+ * /v2: names have slashes, and the words stand behind them.
+ */
+
 struct tail {
     struct slice name, word, word2, argument;
 };
@@ -68,8 +59,8 @@ static bool split_tail(struct slice path, struct tail *tail)
     const size_t root = sizeof("/v2/") - 1;
     size_t argument, word, word2;
 
-    if (!slice_starts_with(path, SLICE("/v2/")) || !last_slash(path, path.n, &argument) ||
-        argument < root || !last_slash(path, argument, &word) || word < root)
+    if (!last_slash(path, path.n, &argument) || argument < root ||
+        !last_slash(path, argument, &word) || word < root)
         return false;
     tail->argument = slice_sub(path, argument + 1, SIZE_MAX);
     tail->word = slice_sub(path, word + 1, argument - word - 1);
@@ -80,21 +71,16 @@ static bool split_tail(struct slice path, struct tail *tail)
     return true;
 }
 
-const struct route *route_find(struct slice path, struct slice *name, struct slice *argument)
+static const struct route *find_v2(struct slice path, struct route_parts *parts)
 {
     struct tail tail;
-    const struct route *route = find_fixed(path);
 
-    *name = slice_make(NULL, 0);
-    *argument = slice_make(NULL, 0);
-    if (route != NULL)
-        return route;
     if (!split_tail(path, &tail))
         return NULL;
-    *name = tail.name;
-    *argument = tail.argument;
+    parts->name = tail.name;
+    parts->argument = tail.argument;
     if (slice_eq(tail.word, SLICE("uploads")) && slice_eq(tail.word2, SLICE("blobs"))) {
-        *name = slice_sub(tail.name, 0, tail.name.n - sizeof("/blobs") + 1);
+        parts->name = slice_sub(tail.name, 0, tail.name.n - sizeof("/blobs") + 1);
         return &routes[tail.argument.n > 0 ? ROUTE_V2_UPLOAD : ROUTE_V2_UPLOADS];
     }
     if (slice_eq(tail.word, SLICE("manifests")) && tail.argument.n > 0)
@@ -108,6 +94,94 @@ const struct route *route_find(struct slice path, struct slice *name, struct sli
     if (slice_eq(tail.word, SLICE("referrers")) && tail.argument.n > 0)
         return &routes[ROUTE_V2_REFERRERS];
     return NULL;
+}
+
+/*
+ * Everything else: segment by segment along the pattern.
+ */
+
+/* `text` up to `stop` goes to *part, the rest, from `stop` on, to *rest. */
+static void cut(struct slice text, size_t stop, struct slice *part, struct slice *rest)
+{
+    *part = slice_sub(text, 0, stop);
+    *rest = slice_sub(text, stop, SIZE_MAX);
+}
+
+/* Where a name ends: before "/-/" ("-" alone is no part of a name) when the pattern goes on so,
+ * before ':' or '@' when a reference follows, else at the end. */
+static size_t name_end(struct slice path, struct slice pattern)
+{
+    if (slice_starts_with(pattern, SLICE("/-/"))) {
+        for (size_t i = 0; i + 3 <= path.n; i++) {
+            if (memcmp(path.p + i, "/-/", 3) == 0)
+                return i;
+        }
+        return 0;
+    }
+    if (slice_starts_with(pattern, SLICE("<ref>"))) {
+        size_t colon = slice_find_char(path, ':'), at = slice_find_char(path, '@');
+        return colon < at ? colon : at;
+    }
+    return path.n;
+}
+
+/* One placeholder of the pattern takes its part of the path. */
+static bool take_part(struct slice *path, struct slice *pattern, struct route_parts *parts)
+{
+    struct slice part;
+
+    if (slice_starts_with(*pattern, SLICE("<name>"))) {
+        *pattern = slice_sub(*pattern, sizeof("<name>") - 1, SIZE_MAX);
+        cut(*path, name_end(*path, *pattern), &parts->name, path);
+        /* The API's own separator is no name. */
+        return parts->name.n > 0 && (pattern->n > 0 || name_end(*path, SLICE("/-/")) == 0);
+    }
+    if (slice_starts_with(*pattern, SLICE("<ref>"))) {
+        *pattern = slice_sub(*pattern, sizeof("<ref>") - 1, SIZE_MAX);
+        cut(*path, slice_find_char(*path, '/'), &part, path);
+        parts->argument = slice_sub(part, 1, SIZE_MAX);
+        return part.n > 1;
+    }
+    if (slice_starts_with(*pattern, SLICE("<path>"))) {
+        *pattern = slice_sub(*pattern, sizeof("<path>") - 1, SIZE_MAX);
+        parts->rest = *path;
+        *path = slice_make(NULL, 0);
+        return parts->rest.n > 0;
+    }
+    *pattern = slice_sub(*pattern, sizeof("<arg>") - 1, SIZE_MAX);
+    cut(*path, slice_find_char(*path, '/'), &parts->argument, path);
+    return parts->argument.n > 0;
+}
+
+static bool matches(struct slice pattern, struct slice path, struct route_parts *parts)
+{
+    *parts = (struct route_parts){0};
+    while (pattern.n > 0) {
+        size_t literal = slice_find_char(pattern, '<');
+        if (!slice_starts_with(path, slice_sub(pattern, 0, literal)))
+            return false;
+        path = slice_sub(path, literal, SIZE_MAX);
+        pattern = slice_sub(pattern, literal, SIZE_MAX);
+        if (pattern.n > 0 && !take_part(&path, &pattern, parts))
+            return false;
+    }
+    return path.n == 0;
+}
+
+const struct route *route_find(struct slice path, struct route_parts *parts)
+{
+    *parts = (struct route_parts){0};
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        struct slice pattern = slice_from_cstr(routes[i].pattern);
+        bool is_fixed = slice_find_char(pattern, '<') == pattern.n;
+        if (is_fixed ? slice_eq(path, pattern) : !routes[i].is_v2 && matches(pattern, path, parts))
+            return &routes[i];
+    }
+    *parts = (struct route_parts){0};
+    /* "/v2" is what people type, and some clients ping. */
+    if (slice_eq(path, SLICE("/v2")))
+        return &routes[ROUTE_V2_BASE];
+    return slice_starts_with(path, SLICE("/v2/")) ? find_v2(path, parts) : NULL;
 }
 
 void route_allow(const struct route *route, struct buf *out)

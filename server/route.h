@@ -25,9 +25,15 @@ struct route {
 
 extern const struct route routes[ROUTE_COUNT];
 
-/* The route of a path (as sent, no query): captures `name` and `argument`, both borrowed from it,
- * neither decoded nor checked. NULL when there is none. */
-const struct route *route_find(struct slice path, struct slice *name, struct slice *argument);
+/* What the placeholders of a pattern took of the path; borrowed, neither decoded nor checked. */
+struct route_parts {
+    struct slice name;     /* <name> */
+    struct slice argument; /* <arg>, or <ref> without its ':' or '@' */
+    struct slice rest;     /* <path> */
+};
+
+/* The route of a path (as sent, no query); NULL when there is none. */
+const struct route *route_find(struct slice path, struct route_parts *parts);
 
 /* NULL: 405. */
 handler_fn route_handler(const struct route *route, enum method method);

@@ -262,6 +262,9 @@ static void stop_workers(struct server *server)
 {
     for (unsigned i = 0; i < server->workers_n; i++)
         worker_stop(server->workers[i]);
+    store_close_uploads(server->store);
+    for (unsigned i = 0; i < server->workers_n; i++)
+        worker_destroy(server->workers[i]);
     free(server->workers);
 }
 
@@ -289,8 +292,8 @@ static int serve_store(struct process *process)
     process->server.ready = false;
     if (process->listeners != NULL)
         listeners_close(process->listeners);
-    stop_workers(&process->server);
     control_stop(process->control);
+    stop_workers(&process->server);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;

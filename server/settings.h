@@ -28,9 +28,6 @@ struct settings {
 #undef CHOICE
 };
 
-/* What `serve` and `check-config` read when no file is named and this one is there. */
-#define SETTINGS_DEFAULT_FILE "/etc/tidemark/tidemark.yaml"
-
 enum { LOG_ACCESS_OFF, LOG_ACCESS_WRITES, LOG_ACCESS_ALL }; /* settings.log_access */
 
 /* What the command line says; NULL when it does not. */

@@ -354,7 +354,7 @@ static int parse_post(struct upload_request *u, enum digest_algorithm *algorithm
 void v2_uploads_post(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    enum digest_algorithm algorithm;
+    enum digest_algorithm algorithm = DIGEST_SHA256;
     struct upload_request *u = begin(r);
 
     if (u == NULL)

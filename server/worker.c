@@ -484,10 +484,15 @@ void worker_start(struct worker *worker)
 
 void worker_stop(struct worker *worker)
 {
+    send_message(worker, (struct message){0}, stop);
+    pthread_join(worker->private_->thread, NULL);
+}
+
+void worker_destroy(struct worker *worker)
+{
     struct worker_private *p = worker->private_;
 
-    send_message(worker, (struct message){0}, stop);
-    pthread_join(p->thread, NULL);
+    on_queue(-1, 0, worker);
     while (p->reserve != NULL) {
         struct exchange *x = p->reserve;
         p->reserve = x->next;

@@ -36,7 +36,9 @@ void worker_give(struct worker *worker, int fd);
 void worker_set_settings(struct worker *worker, const struct settings *settings);
 /* Idle connections close, busy ones after their answer. */
 void worker_drain(struct worker *worker);
-/* Close what is left, join the thread, free. */
+/* Close what is left and join the thread. Other threads may still push to its queue. */
 void worker_stop(struct worker *worker);
+/* Nobody does any more (store_close_uploads has returned): take what came late, free. */
+void worker_destroy(struct worker *worker);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DESIGN: a record is version, type, time, then fields: a tag byte, a two-byte length, bytes. Empty
- * fields are left out. A reader skips tags it does not know and hands on types it does not know:
- * the log of a newer minor version stays readable. No field comes twice, so that what is hashed has
- * one meaning.
+ * DESIGN: a record is version, type, time, then fields in the order of their tags: a tag byte, a
+ * two-byte length, bytes. Empty fields are left out and none comes twice, so that a meaning has one
+ * form. A reader skips tags it does not know and hands on types it does not know: the log of a
+ * newer minor version stays readable.
  */
 #include "config.h"
 #include "storage/event.h"
@@ -176,7 +176,7 @@ static int read_field(uint8_t tag, struct slice bytes, struct event *event)
 int event_decode(struct slice record, struct event *event)
 {
     const uint8_t *p = (const uint8_t *)record.p;
-    unsigned seen = 0;
+    uint8_t last_tag = 0;
 
     memset(event, 0, sizeof(*event));
     if (record.n < RECORD_HEAD || record.n > RECORD_MAX || p[0] != RECORD_VERSION || p[1] == 0)
@@ -188,12 +188,9 @@ int event_decode(struct slice record, struct event *event)
         size_t left = record.n - at - 1;
         size_t n = left < 2 ? 0 : (size_t)from_be(p + at + 1, 2);
 
-        if (n == 0 || n > left - 2 || tag == 0)
+        if (n == 0 || n > left - 2 || tag <= last_tag)
             return ERR_CORRUPT;
-        if (tag <= FIELD_FROM && (seen & 1u << tag) != 0)
-            return ERR_CORRUPT;
-        if (tag <= FIELD_FROM)
-            seen |= 1u << tag;
+        last_tag = tag;
         if (read_field(tag, slice_make(p + at + 3, n), event) != 0)
             return ERR_CORRUPT;
         at += 3 + n;

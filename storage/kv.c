@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,11 +155,29 @@ static void client_init(struct kv_client *client, struct kv_store *store, struct
     pthread_mutex_unlock(&store->mutex);
 }
 
+/* Call what comes on the reply queue until nothing of this client is under way. */
+static void wait_for_replies(struct kv_client *client)
+{
+    while (client->pending != 0) {
+        struct pollfd fd = {.fd = queue_fd(client->replies), .events = POLLIN};
+        struct queue_node *node = queue_take_all(client->replies);
+
+        if (node == NULL)
+            (void)poll(&fd, 1, -1);
+        while (node != NULL) {
+            struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
+            node = node->next; /* read first: the job may be gone after done */
+            job->done(job);
+        }
+    }
+}
+
 static void client_fini(struct kv_client *client)
 {
     struct kv_store *store = client->store;
 
-    assert(client->depth == 0 && client->pending == 0);
+    assert(client->depth == 0);
+    wait_for_replies(client);
     kv_turn_end(client);
     if (client->tx.handle != NULL)
         store->engine->reader_destroy(client->tx.handle);

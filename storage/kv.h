@@ -92,6 +92,8 @@ void kv_stats_get(struct kv_store *store, struct kv_stats *stats);
  * nodes whose `done` the owner calls; see base/pool.h.
  */
 struct kv_client *kv_client_create(struct kv_store *store, struct queue *replies);
+/* What is still under way is waited for: its `done` is called, and so is that of everything else
+ * that comes on the reply queue meanwhile. */
 void kv_client_destroy(struct kv_client *client);
 struct queue *kv_client_queue(struct kv_client *client);
 struct kv_store *kv_client_store(struct kv_client *client);
@@ -164,6 +166,9 @@ int kv_put_cited(struct kv_tx *tx, struct slice key, struct slice value, size_t 
 
 /* The number of the last event that is durable. Any thread. */
 uint64_t kv_event_last(const struct kv_store *store);
+
+/* The last number given of each sequence, as the index has it; 0: none. For checks. */
+int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1]) MUST_CHECK;
 
 /* Free what readers of processes that died still hold (once a minute). Any thread. */
 void kv_reader_check(struct kv_store *store);

@@ -112,8 +112,7 @@ int object_intern(struct kv_tx *tx, const struct digest *digest, enum object_kin
 
     if (err != ERR_NOT_FOUND)
         return err;
-    object->row = (struct row_obj){
-        .kind = kind, .state = OBJECT_ABSENT, .digest = *digest};
+    object->row = (struct row_obj){.kind = kind, .state = OBJECT_ABSENT, .digest = *digest};
     return create(tx, object);
 }
 

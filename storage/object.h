@@ -30,7 +30,8 @@ int object_intern(struct kv_tx *tx, const struct digest *digest, enum object_kin
 
 /* Make the digest exist as LIVE with `links` unchanged: creates it (or fills an ABSENT one),
  * revives it from TRASH (removes its due row), or heals DAMAGED. `body` has p != NULL for bytes
- * kept in the index. `object` is filled; *created says whether it was new. */
+ * kept in the index. `object` is filled; *created says whether its bytes were not here before: new,
+ * only named until now, or damaged. */
 int object_publish(struct kv_tx *tx, const struct digest *digest, enum object_kind kind,
                    uint64_t size, struct slice media_type, struct slice body, struct object *object,
                    bool *created) MUST_CHECK;

@@ -88,10 +88,15 @@ int store_open(const struct store_options *options, struct store *store, struct 
 }
 
 /* Uploads first: their jobs use everything else. */
+void store_close_uploads(struct store *store)
+{
+    uploads_close(store->uploads);
+    store->uploads = NULL;
+}
+
 void store_close(struct store *store)
 {
-    if (store->uploads != NULL)
-        uploads_close(store->uploads);
+    store_close_uploads(store);
     if (store->kv != NULL)
         kv_close(store->kv);
     if (store->io != NULL)

@@ -35,4 +35,8 @@ int store_open(const struct store_options *options, struct store *store,
                struct fault *fault) MUST_CHECK;
 void store_close(struct store *store);
 
+/* The first part of it, for a server that stops: jobs of uploads under way still answer to the
+ * queues of the workers that began them, so those must outlive this. */
+void store_close_uploads(struct store *store);
+
 #endif

@@ -91,6 +91,7 @@ struct upload *uploads_find_locked(struct uploads *uploads, struct slice id)
         return NULL;
     LIST_FOREACH(upload, bucket_of(uploads, id.p), in_bucket)
     {
+        /* cppcheck-suppress uninitvar ; it cannot see through LIST_FOREACH */
         if (slice_eq(id, upload_id(upload)))
             return upload;
     }
@@ -312,6 +313,7 @@ static void sort_idle(struct uploads *uploads)
     for (unsigned i = 0; i < UPLOADS_BUCKETS; i++)
         LIST_FOREACH(upload, &uploads->buckets[i], in_bucket)
         {
+            /* cppcheck-suppress uninitvar ; as above */
             all[n++] = upload;
         }
     qsort(all, n, sizeof(struct upload *), compare_idle);

@@ -196,7 +196,7 @@ static bool same_event(const struct event *a, const struct event *b)
            memcmp(&a->previous, &b->previous, sizeof(a->previous)) == 0;
 }
 
-/* Fields may come in any order and unknown ones are dropped, so it is the meaning that stays. */
+/* Unknown fields are dropped, so it is the meaning that stays. */
 static void check_event(struct slice input, struct buf *out)
 {
     struct event event, again;

@@ -88,6 +88,7 @@ def main(names):
                       if not names or client.name in names]
             for trial in trials:
                 trial.add_to(suite)
+            suite.add('after all of that fsck finds nothing wrong', server.check_is_clean)
             suite.add('the server ends cleanly', server.stop)
             status = suite.run()
         finally:

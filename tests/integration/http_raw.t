@@ -238,7 +238,7 @@ def absolute_form(server):
 
 def push_chunked(server, body_bytes):
     """PATCH with these bytes as a chunked body; returns the status and the Range."""
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     location = registry.begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location,
@@ -257,7 +257,7 @@ def chunks(server):
 
 @suite.case('chunked: the coding is named in upper case')
 def upper_case_coding(server):
-    location = Registry(server.address).begin_upload('raw')
+    location = Registry.of(server).begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location,
                                    {'transfer-encoding': 'CHUNKED'}) + BODY)
@@ -279,7 +279,7 @@ def trailers(server):
 
 @suite.case('chunked: byte by byte')
 def chunks_byte_by_byte(server):
-    location = Registry(server.address).begin_upload('raw')
+    location = Registry.of(server).begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location,
                                    {'Transfer-Encoding': 'chunked'}))
@@ -300,7 +300,7 @@ def head_byte_by_byte(server):
 
 @suite.case('ten requests in one write are answered in order')
 def pipelined(server):
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     contents = [f'content {i}'.encode() * (i + 1) for i in range(10)]
     digests = [registry.push_blob('raw', content) for content in contents]
     with http1.Connection(server.address) as connection:
@@ -323,7 +323,7 @@ def pipelined_mix(server):
 def put_then_get(server):
     content = b'pipelined content'
     digest = digest_of(content)
-    target = with_query(Registry(server.address).begin_upload('raw'), f'digest={digest}')
+    target = with_query(Registry.of(server).begin_upload('raw'), f'digest={digest}')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PUT', target, None, content) + content +
                         http1.head(connection.host, 'GET', f'/v2/raw/blobs/{digest}'))
@@ -333,7 +333,7 @@ def put_then_get(server):
 
 @suite.case('a body that comes byte by byte')
 def body_byte_by_byte(server):
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     location = registry.begin_upload('raw')
     content = b'x' * 300
     with http1.Connection(server.address) as connection:
@@ -377,7 +377,7 @@ def trickled_head(server):
 
 @suite.case('a body that stops: the connection ends, the upload can be continued')
 def stalled_body(server):
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     location = registry.begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location, {'Content-Length': '1000'}) +
@@ -409,7 +409,7 @@ EXPECT = {'Expect': '100-continue'}
 
 @suite.case('100-continue: asked for where the body is wanted')
 def continue_wanted(server):
-    location = Registry(server.address).begin_upload('raw')
+    location = Registry.of(server).begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location, EXPECT, b'abcd'))
         check.status(connection.response('PATCH'), 100)
@@ -420,7 +420,7 @@ def continue_wanted(server):
 
 @suite.case('100-continue: a body that comes at once needs none')
 def continue_not_awaited(server):
-    location = Registry(server.address).begin_upload('raw')
+    location = Registry.of(server).begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location, EXPECT, b'abcd') + b'abcd')
         answer = connection.response('PATCH')
@@ -495,7 +495,7 @@ def early_error_small(server):
 
 @suite.case('a client that goes away in a body leaves an upload that can be continued')
 def gone_in_body(server):
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     location = registry.begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location,
@@ -508,7 +508,7 @@ def gone_in_body(server):
 
 @suite.case('a client that resets in a chunked body leaves an upload that can be continued')
 def reset_in_body(server):
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     location = registry.begin_upload('raw')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location,
@@ -576,7 +576,7 @@ CONTENT = bytes(range(256)) * 4
 
 
 def content_blob(server):
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     return registry, registry.push_blob('raw', CONTENT)
 
 
@@ -617,7 +617,8 @@ def not_modified(server):
 
 
 SINGLE_RANGES = (
-    ('bytes=0-9', 0, 9), ('bytes=0-0', 0, 0), ('bytes=1000-', 1000, 1023), ('bytes=-24', 1000, 1023),
+    ('bytes=0-9', 0, 9), ('bytes=0-0', 0, 0), ('bytes=1000-', 1000, 1023),
+    ('bytes=-24', 1000, 1023),
     ('bytes=1023-1023', 1023, 1023), ('bytes=0-99999', 0, 1023), ('bytes=-99999', 0, 1023),
     ('bytes=1000-18446744073709551615', 1000, 1023), ('bytes= 5-9', 5, 9),
 )

@@ -109,7 +109,7 @@ const char *fixture_index(const char *descriptors, const char *more)
 
 static const struct manifest_limits limits = {
     .max_bytes = 4u << 20,
-    .max_descriptors = 2000,
+    .max_descriptors = 4000,
     .max_depth = 32,
     .max_annotation_bytes = 32768,
 };

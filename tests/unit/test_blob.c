@@ -174,6 +174,67 @@ static void test_many_holders(void)
     }
 }
 
+/* Use rows of manifests that are not there: what they say must be read to know it. */
+static int put_dead_uses(struct kv_tx *tx, void *arg)
+{
+    const uint64_t *obj = arg;
+    int err = 0;
+
+    kv_budget_add(tx, 5000);
+    for (uint64_t i = 0; i < 4096 && err == 0; i++) {
+        struct key key = key_use(*obj, 1, 1000 + i, USE_BLOB);
+
+        if (i < obj[1])
+            err = kv_put(tx, key_slice(&key), SLICE(""));
+    }
+    return err;
+}
+
+/* More than one function looks at: in doubt it is kept. */
+static void test_endless_holders(void)
+{
+    struct holders holders;
+    uint64_t obj[2];
+
+    CU_ASSERT_EQUAL(fixture_blob_put("a", "one"), 0);
+    obj[0] = fixture_object("one", OBJECT_BLOB).id;
+    obj[1] = 4096;
+    CU_ASSERT_EQUAL(fixture_write(put_dead_uses, obj), 0);
+    CU_ASSERT_EQUAL(fixture_blob_delete("a", "one", &holders), ERR_BLOB_IN_USE);
+    CU_ASSERT_EQUAL(holders.n, 0);
+    CU_ASSERT_TRUE(holders.more);
+
+    CU_ASSERT_EQUAL(fixture_blob_put("a", "two"), 0);
+    obj[0] = fixture_object("two", OBJECT_BLOB).id;
+    obj[1] = 4095;
+    CU_ASSERT_EQUAL(fixture_write(put_dead_uses, obj), 0);
+    CU_ASSERT_EQUAL(fixture_blob_delete("a", "two", &holders), 0);
+}
+
+static void test_damaged(void)
+{
+    struct object object;
+    struct buf value;
+
+    buf_init(&value, 1024);
+    CU_ASSERT_EQUAL(fixture_blob_put("a", "one"), 0);
+    object = fixture_object("one", OBJECT_BLOB);
+    object.row.state = OBJECT_DAMAGED;
+    row_obj_encode(&value, &object.row);
+    CU_ASSERT_EQUAL(fixture_put_row(key_obj(object.id), buf_slice(&value)), 0);
+    CU_ASSERT_EQUAL(fixture_blob_get("a", "one"), ERR_BLOB_UNKNOWN);
+    CU_ASSERT_EQUAL(fixture_blob_mount("b", "a", "one"), ERR_BLOB_UNKNOWN);
+    CU_ASSERT_EQUAL(fixture_blob_put("a", "one"), 0);
+    CU_ASSERT_EQUAL(fixture_blob_get("a", "one"), 0);
+    CU_ASSERT_STRING_EQUAL(fixture_events(2), "blob.pushed");
+
+    CU_ASSERT_EQUAL(fixture_put_row(key_obj(object.id), buf_slice(&value)), 0);
+    CU_ASSERT_EQUAL(fixture_blob_delete("a", "one", NULL), 0);
+    CU_ASSERT_EQUAL(fixture_blob_delete("a", "one", NULL), ERR_BLOB_UNKNOWN);
+    CU_ASSERT_EQUAL(fixture_object("one", OBJECT_BLOB).row.state, OBJECT_TRASH);
+    buf_fini(&value);
+}
+
 struct holding {
     uint64_t repo, obj;
 };
@@ -264,7 +325,9 @@ void test_suites(void)
         {"delete", test_delete},
         {"in use", test_in_use},
         {"many holders", test_many_holders},
+        {"more rows than one looks at", test_endless_holders},
         {"held", test_held},
+        {"damaged", test_damaged},
         {"repositories", test_repositories},
         CU_TEST_INFO_NULL,
     };

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "tests/support/cunit_main.h"
 
+#include "base/mem.h"
 #include "storage/datadir.h"
 #include "tests/support/tempdir.h"
 
@@ -11,8 +12,24 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The linker leads the library's calls here (tests/unit/Makefile.inc). */
+int __real_fstatfs(int fd, struct statfs *fs);
+int __wrap_fstatfs(int fd, struct statfs *fs);
+
+static unsigned pretended_type; /* of the file system; 0: the true one */
+
+int __wrap_fstatfs(int fd, struct statfs *fs)
+{
+    int err = __real_fstatfs(fd, fs);
+
+    if (err == 0 && pretended_type != 0)
+        fs->f_type = (__fsword_t)pretended_type;
+    return err;
+}
 
 static struct tempdir temp;
 static char path[128];
@@ -242,6 +259,44 @@ static void test_mark(void)
     tempdir_remove(&temp);
 }
 
+static void test_file_systems(void)
+{
+    static const unsigned refused[] = {
+        0x6969,     /* NFS */
+        0x517b,     /* SMB */
+        0xff534d42, /* CIFS */
+        0xfe534d42, /* SMB 2 */
+        0x00c36400, /* Ceph */
+        0x5346414f, /* AFS */
+        0x65735546, /* FUSE, and not one of the local ones: /tmp is no FUSE mount */
+    };
+    static const unsigned taken[] = {
+        0xef53,     /* ext4 */
+        0x9123683e, /* btrfs */
+        0x58465342, /* XFS */
+        0x01021994, /* tmpfs */
+        0x794c7630, /* overlay: containers */
+        0x01021997, /* 9p: containers */
+    };
+    struct fault fault = FAULT_INIT;
+    struct datadir dir;
+
+    begin();
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+        pretended_type = refused[i];
+        CU_ASSERT_EQUAL(datadir_open(path, &dir, &fault), ERR_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "network file system"));
+        CU_ASSERT_EQUAL(mode_of("lock"), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(taken); i++) {
+        pretended_type = taken[i];
+        CU_ASSERT_EQUAL_FATAL(datadir_open(path, &dir, &fault), 0);
+        datadir_close(&dir);
+    }
+    pretended_type = 0;
+    tempdir_remove(&temp);
+}
+
 static void test_free_bytes(void)
 {
     struct fault fault = FAULT_INIT;
@@ -267,6 +322,7 @@ void test_suites(void)
     CU_add_test(suite, "foreign files are refused", test_foreign);
     CU_add_test(suite, "wrong paths are explained", test_paths);
     CU_add_test(suite, "a directory of another user is explained", test_not_writable);
+    CU_add_test(suite, "network file systems are refused", test_file_systems);
     CU_add_test(suite, "links are not followed", test_link);
     CU_add_test(suite, "the marker", test_mark);
     CU_add_test(suite, "free disk", test_free_bytes);

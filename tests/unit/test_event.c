@@ -94,6 +94,7 @@ static void test_refused(void)
         {SLICE("\x01\x01\0\0\0\0\0\0\0\1\x00\0\1x"), ERR_CORRUPT},          /* tag 0 */
         {SLICE("\x01\x01\0\0\0\0\0\0\0\1\x01\0\0"), ERR_CORRUPT},           /* empty */
         {SLICE("\x01\x01\0\0\0\0\0\0\0\1\x01\0\1x\x01\0\1y"), ERR_CORRUPT}, /* twice */
+        {SLICE("\x01\x01\0\0\0\0\0\0\0\1\x03\0\1x\x01\0\1y"), ERR_CORRUPT}, /* out of order */
         {SLICE("\x01\x01\0\0\0\0\0\0\0\1\x07\0\1x"), ERR_CORRUPT},          /* size of one byte */
         {SLICE("\x01\x01\0\0\0\0\0\0\0\1\x07\0\x08\0\0\0\0\0\0\0\0"), ERR_CORRUPT},
         {SLICE("\x01\x01\0\0\0\0\0\0\0\1\x04\0\2\1x"), ERR_CORRUPT}, /* a short digest */

@@ -445,6 +445,25 @@ static void test_end_while_stopping(void)
     buf_fini(&clogged.out);
 }
 
+/* Nobody ever reads: stopping ends all the same. */
+static void test_stuck(void)
+{
+    struct clogged clogged;
+    struct slice text;
+
+    clog_stderr(&clogged);
+    log_set_format(LOG_JSON);
+    log_start();
+    CU_ASSERT_TRUE(flood() > 0);
+    log_stop();
+    log_info("test.late", "m"); /* lost, but not waited for */
+    start_reading(&clogged);
+    text = stop_reading(&clogged);
+    CU_ASSERT_TRUE(count(text, "test.flood") > 0);
+    CU_ASSERT_EQUAL(count(text, "test.late"), 0);
+    buf_fini(&clogged.out);
+}
+
 void test_suites(void)
 {
     CU_pSuite suite = CU_add_suite("log", NULL, NULL);
@@ -458,4 +477,5 @@ void test_suites(void)
     CU_add_test(suite, "stop meanwhile", test_stop_meanwhile);
     CU_add_test(suite, "overflow", test_overflow);
     CU_add_test(suite, "thread ends while stopping", test_end_while_stopping);
+    CU_add_test(suite, "stuck", test_stuck);
 }

@@ -161,25 +161,45 @@ static char *many_descriptors(const char *media_type, unsigned n)
     return buf_take(&text, NULL);
 }
 
-static void test_many(void)
+/* An index over `n` children that do not exist; free() it. */
+static char *index_of_nothing(unsigned n)
 {
-    const unsigned n = 1024;
     char *list = many_descriptors(OCI_IMAGE, n);
     size_t size = strlen(list) + 256;
     char *text = malloc(size);
-    struct fixture_put how = {.as_file = true};
 
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     snprintf(text, size, "{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX "\",\"manifests\":[%s]}",
              list);
+    free(list);
+    return text;
+}
+
+static void test_many(void)
+{
+    struct fixture_put how = {.as_file = true};
+    char *text = index_of_nothing(1024);
+
     CU_ASSERT_EQUAL(fixture_manifest_put("a", "v1", text, &how), ERR_MANIFEST_BLOB_UNKNOWN);
-    CU_ASSERT_EQUAL(how.result.missing_n, n);
+    CU_ASSERT_EQUAL(how.result.missing_n, 1024);
     CU_ASSERT_EQUAL(how.result.missing[MANIFEST_MISSING_MAX - 1], MANIFEST_MISSING_MAX - 1);
     /* All of them may be missing, within what one function may write. */
     how.allow_sparse = true;
     CU_ASSERT_EQUAL(fixture_manifest_put("a", "v1", text, &how), 0);
-    CU_ASSERT_EQUAL(fixture_count_rows(key_prefix(KV_USE)), n);
+    CU_ASSERT_EQUAL(fixture_count_rows(key_prefix(KV_USE)), 1024);
     free(text);
-    free(list);
+}
+
+/* There is an end to what may be missing. */
+static void test_too_sparse(void)
+{
+    struct fixture_put how = {.as_file = true, .allow_sparse = true};
+    char *text = index_of_nothing(2049);
+
+    CU_ASSERT_EQUAL(fixture_manifest_put("a", "v1", text, &how), ERR_MANIFEST_BLOB_UNKNOWN);
+    CU_ASSERT_EQUAL(how.result.missing_n, 1);
+    CU_ASSERT_EQUAL(how.result.missing[0], 2048);
+    free(text);
 }
 
 static void test_sizes(void)
@@ -462,6 +482,7 @@ void test_suites(void)
         {"rows of a put", test_row_counts},
         {"missing blobs", test_missing},
         {"many descriptors", test_many},
+        {"too many that are missing", test_too_sparse},
         {"sizes", test_sizes},
         {"what may be missing", test_may_be_missing},
         {"sparse manifests", test_sparse},

@@ -3,11 +3,13 @@
 #include "tests/support/cunit_main.h"
 
 #include "registry/push.h"
+#include "storage/kv_engine.h"
 #include "tests/support/pump.h"
 #include "tests/support/registry_fixture.h"
 
 #include <CUnit/CUnit.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +370,40 @@ static void test_refused_again(void)
     free(large);
 }
 
+/* An engine whose commits fail in a way that leaves open whether they are on the disk. */
+static struct kv_engine failing_engine;
+static atomic_bool fails;
+
+static int failing_commit(void *batch)
+{
+    if (!atomic_load(&fails))
+        return kv_engine_mem.batch_commit(batch);
+    kv_engine_mem.batch_abort(batch);
+    return ERR_IO;
+}
+
+/* The next start may find the row, so the file stays. */
+static void test_commit_of_unknown_end(void)
+{
+    const struct kv_options options = {
+        .map_size_bytes = 1u << 20, .readers_max = 8, .queue_max = 64};
+    char *large = make_index(100000);
+
+    failing_engine = kv_engine_mem;
+    failing_engine.batch_commit = failing_commit;
+    atomic_store(&fails, false);
+    kv_client_destroy(client);
+    kv_close(store.kv);
+    CU_ASSERT_EQUAL_FATAL(kv_open(&failing_engine, "", &options, &store.kv, NULL), 0);
+    client = kv_client_create(store.kv, queue);
+    atomic_store(&fails, true);
+    CU_ASSERT_EQUAL(run_blob("content", "content").err, ERR_UNAVAILABLE);
+    CU_ASSERT_TRUE(has_file("content"));
+    CU_ASSERT_EQUAL(run_manifest(large), ERR_UNAVAILABLE);
+    CU_ASSERT_TRUE(has_file(large));
+    free(large);
+}
+
 void test_suites(void)
 {
     CU_pSuite suite = CU_add_suite_with_setup_and_teardown("push", NULL, NULL, set_up, tear_down);
@@ -379,5 +415,6 @@ void test_suites(void)
     CU_add_test(suite, "manifest refused", test_manifest_refused);
     CU_add_test(suite, "size conflict", test_size_conflict);
     CU_add_test(suite, "writer busy", test_busy);
+    CU_add_test(suite, "a commit of unknown end", test_commit_of_unknown_end);
     CU_add_test(suite, "refused, but named before", test_refused_again);
 }

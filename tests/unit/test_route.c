@@ -51,16 +51,16 @@ static void test_find(void)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct slice name, argument;
-        const struct route *route = route_find(slice_from_cstr(cases[i].path), &name, &argument);
+        struct route_parts parts;
+        const struct route *route = route_find(slice_from_cstr(cases[i].path), &parts);
         enum route_id id = route != NULL ? route->id : NONE;
         if (id != cases[i].id)
             printf("# %s is %s\n", cases[i].path, route != NULL ? route->pattern : "none");
         CU_ASSERT_EQUAL(id, cases[i].id);
         if (route == NULL)
             continue;
-        CU_ASSERT_TRUE(slice_eq(name, slice_from_cstr(cases[i].name)));
-        CU_ASSERT_TRUE(slice_eq(argument, slice_from_cstr(cases[i].argument)));
+        CU_ASSERT_TRUE(slice_eq(parts.name, slice_from_cstr(cases[i].name)));
+        CU_ASSERT_TRUE(slice_eq(parts.argument, slice_from_cstr(cases[i].argument)));
     }
 }
 
