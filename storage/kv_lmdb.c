@@ -13,7 +13,8 @@
  * cannot meet a full disk. When it does not, an EIO means "full". Should the disk be broken
  * as well, nothing is lost: the pages of an aborted commit are written anew by the next one before
  * anything refers to them, and a failed write of the meta page makes LMDB refuse every later
- * transaction.
+ * transaction. It refuses readers, too, though what they want is there: they go on in a second
+ * environment on the same file, which only reads, and needs no locks because nobody writes.
  */
 #include "config.h"
 #include "storage/kv_engine.h"
@@ -25,6 +26,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +52,10 @@ struct lmdb {
     MDB_env *env;
     MDB_dbi dbi;
     uint64_t page_bytes;
+    char *path;
+
+    pthread_mutex_t mutex;
+    MDB_env *last; /* what readers use when `env` refuses them; else NULL */
 
     /* The writer thread's. */
     struct lmdb_tx batch, function;
@@ -180,6 +186,8 @@ static int lmdb_open(const char *path, const struct kv_options *options, void **
         free(lmdb);
         return err;
     }
+    lmdb->path = xstrdup(path);
+    pthread_mutex_init(&lmdb->mutex, NULL);
     *env = lmdb;
     return 0;
 }
@@ -189,6 +197,10 @@ static void lmdb_close(void *env)
     struct lmdb *lmdb = env;
 
     mdb_env_close(lmdb->env);
+    if (lmdb->last != NULL)
+        mdb_env_close(lmdb->last);
+    pthread_mutex_destroy(&lmdb->mutex);
+    free(lmdb->path);
     free(lmdb);
 }
 
@@ -217,6 +229,47 @@ static void lmdb_reader_check(void *env)
  * Readers.
  */
 
+static int open_last(const struct lmdb *lmdb, MDB_env **last)
+{
+    const unsigned flags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD;
+    MDB_envinfo info;
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi; /* the unnamed database has the same in every environment */
+    int rc = mdb_env_info(lmdb->env, &info);
+
+    if (rc == 0)
+        rc = mdb_env_create(&env);
+    if (rc != 0)
+        return rc;
+    rc = mdb_env_set_mapsize(env, info.me_mapsize);
+    if (rc == 0)
+        rc = mdb_env_open(env, lmdb->path, flags, S_IRUSR | S_IWUSR);
+    if (rc == 0)
+        rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+    if (rc == 0) {
+        rc = mdb_dbi_open(txn, NULL, 0, &dbi);
+        mdb_txn_abort(txn);
+    }
+    if (rc == 0)
+        *last = env;
+    else
+        mdb_env_close(env);
+    return rc;
+}
+
+/* A reader where LMDB refuses them. */
+static int begin_last(struct lmdb *lmdb, MDB_txn **txn)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&lmdb->mutex);
+    if (lmdb->last == NULL)
+        rc = open_last(lmdb, &lmdb->last);
+    pthread_mutex_unlock(&lmdb->mutex);
+    return rc == 0 ? mdb_txn_begin(lmdb->last, NULL, MDB_RDONLY, txn) : rc;
+}
+
 static int lmdb_reader_create(void *env, void **reader)
 {
     struct lmdb *lmdb = env;
@@ -227,6 +280,8 @@ static int lmdb_reader_create(void *env, void **reader)
         lmdb_reader_check(env);
         rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &tx->txn);
     }
+    if (rc == MDB_PANIC)
+        rc = begin_last(lmdb, &tx->txn);
     if (rc != 0) {
         free(tx);
         return err_from_mdb(rc);
@@ -250,6 +305,14 @@ static int lmdb_reader_begin(void *reader, uint64_t *snapshot)
     struct lmdb_tx *tx = reader;
     int rc = mdb_txn_renew(tx->txn);
 
+    if (rc == MDB_PANIC) {
+        MDB_txn *txn;
+        rc = begin_last(tx->env, &txn);
+        if (rc == 0) {
+            mdb_txn_abort(tx->txn);
+            tx->txn = txn;
+        }
+    }
     if (rc == 0)
         *snapshot = mdb_txn_id(tx->txn);
     return err_from_mdb(rc);
