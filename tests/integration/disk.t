@@ -262,7 +262,7 @@ def refused(server, *words):
 @suite.case('a read-only disk: no start, the message names the directory and the reason; writable '
             'again: a start')
 def read_only(_):
-    with serving(None, on_disk(64 * MIB)) as server:
+    with serving('', on_disk(64 * MIB)) as server:
         registry = Registry(server.address)
         registry.push('ro', Artifact('application/x.test', b'content'), 'kept')
         server.stop()

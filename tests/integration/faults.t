@@ -46,7 +46,7 @@ class Faults:
 
 
 @contextlib.contextmanager
-def failing(config=None):
+def failing(config=''):
     faults = Faults()
     with serving(config, faults.prepare) as server:
         yield server, faults

@@ -10,7 +10,7 @@ from server import REPORTS, Server
 
 
 @contextlib.contextmanager
-def serving(config=None, prepare=None, **options):
+def serving(config='', prepare=None, **options):
     """A started Server. In the end it stops cleanly and fsck finds nothing wrong.
 
     `prepare(server)` runs before the first start; what it returns, if anything, is called last.
