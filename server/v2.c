@@ -18,6 +18,17 @@ void v2_digest_field(struct request *r, const struct digest *digest)
     r->log_digest = *digest;
 }
 
+int v2_admit(const struct request *r, uint64_t bytes, struct fault *fault)
+{
+    struct store *store = r->worker->server->store;
+
+    if (!kv_is_writable(store->kv))
+        return fault_set(fault, ERR_UNAVAILABLE,
+                         "writes are stopped, because a commit of the index failed; they go on "
+                         "when the server has been started again");
+    return uploads_admit(store->uploads, bytes, fault);
+}
+
 struct slice v2_etag(struct request *r, const struct digest *digest)
 {
     char text[DIGEST_TEXT_MAX];

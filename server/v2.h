@@ -30,6 +30,10 @@ struct v2_page {
 /* ERR_PAGINATION_INVALID, ERR_HTTP_BAD_REQUEST. */
 int v2_page_parse(struct request *r, struct v2_page *page, struct fault *fault) MUST_CHECK;
 
+/* Whether a push of so many bytes has a prospect, asked before any is read: ERR_DISK_FULL,
+ * ERR_UNAVAILABLE. */
+int v2_admit(const struct request *r, uint64_t bytes, struct fault *fault) MUST_CHECK;
+
 /* {"holders":[...],"more":bool} for MANIFEST_IN_USE and BLOB_IN_USE; in the arena. */
 struct slice v2_holders_detail(struct request *r, const struct holders *holders);
 

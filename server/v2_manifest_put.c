@@ -275,7 +275,7 @@ static int prepare(struct manifest_write *write, struct fault *fault)
     if (err == 0)
         err = read_condition(write, fault);
     if (err == 0)
-        err = uploads_admit(r->worker->server->store->uploads, r->content_length, fault);
+        err = v2_admit(r, r->content_length, fault);
     return err;
 }
 

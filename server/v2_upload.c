@@ -246,7 +246,7 @@ static int check_before_body(struct upload_request *u, struct fault *fault)
         return fault_set(fault, ERR_BLOB_TOO_LARGE,
                          "the blob would be larger than blobs.max_size, %llu bytes",
                          (unsigned long long)max);
-    return uploads_admit(request_uploads(r), r->content_length, fault);
+    return v2_admit(r, r->content_length, fault);
 }
 
 /*
@@ -280,7 +280,7 @@ static void create(struct upload_request *u, enum digest_algorithm algorithm)
 {
     struct request *r = u->r;
     struct fault fault = FAULT_INIT;
-    int err = uploads_admit(request_uploads(r), u->finishes ? r->content_length : 0, &fault);
+    int err = v2_admit(r, u->finishes ? r->content_length : 0, &fault);
 
     if (err != 0) {
         refuse(u, err, &fault);
