@@ -83,6 +83,8 @@ def failed_commit(_):
         image = Artifact('application/x.test', b'content')
         registry.push('fault', image, 'kept')
         last = metric(server, 'tidemark_event_last')
+        location = registry.begin_upload('fault')
+        files = files_under(server, 'blobs')
         faults.arm('index.commit')
         answer = registry.put_manifest('fault', 'lost', image.body, OCI_MANIFEST)
         check.error(answer, 503, 'UNKNOWN')
@@ -93,10 +95,11 @@ def failed_commit(_):
         check.status(http1.request(server.address, 'GET', '/readyz'), 503)
         check.status(http1.request(server.address, 'GET', '/livez'), 200)
         check.equal(metric(server, 'tidemark_index_writable'), 0, 'the metric')
-        location = registry.begin_upload('fault')
+        check.error(registry.request('POST', '/v2/fault/blobs/uploads/'), 503, 'UNKNOWN', 'stopped')
         for _ in range(3):
             for answer in writes(registry, image, location):
                 check.status(answer, {503, 404})
+            check.equal(files_under(server, 'blobs'), files, 'blob files')
             check.equal(registry.digest('fault', 'lost'), None, 'the lost tag')
             check.equal(registry.digest('fault', 'refused'), None, 'the refused tag')
             registry.check_holds('fault', 'kept')
