@@ -64,7 +64,8 @@ def writes(registry, image, location):
     """One request of each kind that writes to the index."""
     blob = noise(100, 'refused')
     return [
-        registry.request('POST', f'/v2/fault/blobs/uploads/?digest={digest_of(blob)}', OCTETS, blob),
+        registry.request('POST', f'/v2/fault/blobs/uploads/?digest={digest_of(blob)}', OCTETS,
+                         blob),
         registry.request('PUT', with_query(location, f'digest={digest_of(b"")}'), OCTETS),
         registry.request('POST', '/v2/other/blobs/uploads/?mount='
                          f'{digest_of(image.layers[0])}&from=fault'),
@@ -221,8 +222,8 @@ def failed_sync(_, point):
 
 
 for name in ('upload.sync', 'blob.folder_sync'):
-    suite.add(f'{name} fails: the push fails, its file is gone, it is not tried again, the next push '
-              'works', failed_sync, name)
+    suite.add(f'{name} fails: the push fails, its file is gone, it is not tried again, the next '
+              'push works', failed_sync, name)
 
 
 @suite.case('the folder\'s sync fails when a blob that is there is pushed again: it stays readable')
@@ -262,7 +263,8 @@ def killed(_, point):
     with failing() as (server, faults):
         registry = Registry(server.address)
         registry.push('fault', Artifact('application/x.test', b'content'), 'kept')
-        image = Artifact('application/x.test', noise(100000, point), annotations={'n': 'n' * 100000})
+        image = Artifact('application/x.test', noise(100000, point),
+                         annotations={'n': 'n' * 100000})
         faults.arm(point, 'kill')
         try:
             registry.push('fault', image, 'tag')

@@ -5,7 +5,6 @@
 import concurrent.futures
 import contextlib
 import json
-import os
 import resource
 import socket
 import struct
@@ -55,8 +54,8 @@ def raise_descriptor_limit(wanted):
 
 # ---- Connections
 
-@suite.case('more than http.max_connections: 503, Retry-After, closed; those inside are served; one '
-            'that leaves makes room')
+@suite.case('more than http.max_connections: 503, Retry-After, closed; those inside are served; '
+            'one that leaves makes room')
 def max_connections(_):
     with serving('http:\n  max_connections: 5\n') as server:
         with contextlib.ExitStack() as stack:
@@ -166,8 +165,8 @@ def idle_connections(_):
             server, 'tidemark_http_connections') < 10)
 
 
-@suite.case('clients that ask for 100 MiB and read nothing: http.write_timeout ends them, others are '
-            'served meanwhile')
+@suite.case('clients that ask for 100 MiB and read nothing: http.write_timeout ends them, others '
+            'are served meanwhile')
 def slow_readers(_):
     size = (20 if is_sanitized() else 100) * MIB
     config = 'http:\n  write_timeout: 1s\nlog:\n  level: debug\n  access: off\n'
@@ -392,6 +391,34 @@ def uploads_expire_after_restart(_):
         check.error(Registry(server.address).request('GET', location), 404, 'BLOB_UPLOAD_UNKNOWN')
 
 
+@suite.case('SIGTERM while 40 clients are stuck in uploads that wait for buffers: a clean end, and '
+            'what they sent can be continued')
+def stopped_uploads(_):
+    config = 'uploads:\n  buffer_total: 1MiB\nserver:\n  drain_timeout: 500ms\n'
+    with serving(config) as server:
+        registry = Registry(server.address)
+        locations = [registry.begin_upload('stuck') for _ in range(40)]
+        with contextlib.ExitStack() as stack:
+            for location in locations:
+                client = stack.enter_context(http1.Connection(server.address))
+                client.send(http1.head(client.host, 'PATCH', location,
+                                       {'Content-Length': str(8 * MIB)}))
+                client.socket.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    left = 3 * MIB
+                    while left > 0:
+                        left -= client.socket.send(b's' * left)
+            server.restart()
+        registry = Registry(server.address)
+        for location in locations:
+            answer = check.status(registry.request('GET', location), 204)
+            last = int(answer.field('range').partition('-')[2])
+            whole = b's' * (last + 1 if last > 0 else 0)
+            check.status(registry.request(
+                'PUT', with_query(location, f'digest={digest_of(whole)}'), OCTETS), 201)
+        uploads_are_gone(server)
+
+
 # ---- Manifests
 
 def manifest_of_size(size, number=0):
@@ -404,8 +431,8 @@ def manifest_of_size(size, number=0):
     return body
 
 
-@suite.case('manifests of just manifests.max_size, 8 clients at a time: all are there; a byte more is '
-            '413')
+@suite.case('manifests of just manifests.max_size, 8 clients at a time: all are there; a byte more '
+            'is 413')
 def manifest_size(_):
     # The second size does not fit into a row of the index: those bodies are files.
     for size in (60000, 200000):
@@ -499,7 +526,8 @@ def manifest_depth(_):
             def nested(levels):
                 return plain[:-1] + b',"x":' + b'[' * levels + b']' * levels + b'}'
             # The document itself is the first level.
-            check.status(registry.put_manifest('depth', 'tag', nested(depth - 1), OCI_MANIFEST), 201)
+            answer = registry.put_manifest('depth', 'tag', nested(depth - 1), OCI_MANIFEST)
+            check.status(answer, 201)
             for levels in (depth, depth + 1, 20000):
                 check.error(registry.put_manifest('depth', 'more', nested(levels), OCI_MANIFEST),
                             400, 'MANIFEST_INVALID', 'nested')
@@ -516,7 +544,8 @@ def tags_per_put(_):
 
             def put(prefix, n):
                 query = '&'.join(f'tag={prefix}{i:03}' for i in range(n))
-                return registry.put_manifest('tags', f'{digest_of(body)}?{query}', body, OCI_MANIFEST)
+                return registry.put_manifest('tags', f'{digest_of(body)}?{query}', body,
+                                             OCI_MANIFEST)
             answer = check.status(put('t', count), 201)
             check.equal(len(answer.all_fields('oci-tag')), count, 'OCI-Tag fields')
             check.error(put('u', count + 1), 414, None, 'manifests.max_tags_per_put')
@@ -557,8 +586,8 @@ def max_page(_):
 
 # ---- Memory and queues
 
-@suite.case('http.body_memory used up: 503 with Retry-After before the body, and room again when it '
-            'is given back')
+@suite.case('http.body_memory used up: 503 with Retry-After before the body, and room again when '
+            'it is given back')
 def body_memory(_):
     config = 'http:\n  body_memory: 1MiB\nmanifests:\n  max_size: 1MiB\n'
     with serving(config) as server:
