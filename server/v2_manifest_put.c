@@ -157,6 +157,12 @@ static void push(struct manifest_write *write)
         finish(write);
         return;
     }
+    /* The parsed tree is many times the body, and stays until the commit. */
+    if (request_reserve(r, r->arena.used_bytes) != 0) {
+        response_send_errorf(r, ERR_BUSY, "too many manifests are being pushed; try again");
+        finish(write);
+        return;
+    }
     push_manifest(r->worker->server->store, r->worker->kv, write->body, &write->put, answer, write);
 }
 
