@@ -136,10 +136,10 @@ static int decide_kind(struct parser *p, struct slice content_type, enum manifes
 
     if (has_header && !find_kind(header, kind))
         return refuse_media_type(p, "the Content-Type", header);
-    if (body_type == NULL)
-        return has_header ? 0 : infer_kind(p, kind);
-    if (body_type->type != JSON_STRING)
+    if (body_type != NULL && body_type->type != JSON_STRING)
         return invalid(p, "mediaType", "must be a string");
+    if (body_type == NULL || body_type->text.n == 0)
+        return has_header ? 0 : infer_kind(p, kind);
     if (!find_kind(body_type->text, &named))
         return refuse_media_type(p, "mediaType", body_type->text);
     if (has_header && named != *kind)

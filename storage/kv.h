@@ -167,6 +167,9 @@ int kv_put_cited(struct kv_tx *tx, struct slice key, struct slice value, size_t 
 /* The number of the last event that is durable. Any thread. */
 uint64_t kv_event_last(const struct kv_store *store);
 
+/* The last number given of each sequence, as the index has it; 0: none. For checks. */
+int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1]) MUST_CHECK;
+
 /* Free what readers of processes that died still hold (once a minute). Any thread. */
 void kv_reader_check(struct kv_store *store);
 
