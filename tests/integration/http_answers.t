@@ -23,14 +23,14 @@ CONTENT = bytes(range(256)) * 4
 
 def content_blob(server):
     registry = Registry.of(server)
-    return registry, registry.push_blob('raw', CONTENT)
+    return registry, registry.push_blob('app', CONTENT)
 
 
 @suite.case('HEAD has the fields of GET and no body')
 def head_without_body(server):
     _, digest = content_blob(server)
-    for target in ('/v2/', '/v2/_catalog', f'/v2/raw/blobs/{digest}', '/livez',
-                   '/v2/raw/manifests/none', '/nothing'):
+    for target in ('/v2/', '/v2/_catalog', f'/v2/app/blobs/{digest}', '/livez',
+                   '/v2/app/manifests/none', '/nothing'):
         with http1.Connection(server.address) as connection:
             got = connection.request('GET', target)
             bare = connection.request('HEAD', target)
@@ -55,10 +55,10 @@ def not_modified(server):
     registry, digest = content_blob(server)
     for value in (f'"{digest}"', f'W/"{digest}"', f'"other", "{digest}"', '*'):
         for method in ('GET', 'HEAD'):
-            answer = registry.get_blob('raw', digest, {'If-None-Match': value}, method)
+            answer = registry.get_blob('app', digest, {'If-None-Match': value}, method)
             check.status(answer, 304, f'{method} If-None-Match: {value}')
             check.equal(answer.field('etag'), f'"{digest}"', 'ETag')
-    answer = registry.get_blob('raw', digest, {'If-None-Match': '"other"'})
+    answer = registry.get_blob('app', digest, {'If-None-Match': '"other"'})
     check.equal(check.status(answer, 200).body, CONTENT)
 
 
@@ -74,7 +74,7 @@ SINGLE_RANGES = (
 def single_range(server):
     registry, digest = content_blob(server)
     for value, first, last in SINGLE_RANGES:
-        answer = check.status(registry.get_blob('raw', digest, {'Range': value}), {200, 206}, value)
+        answer = check.status(registry.get_blob('app', digest, {'Range': value}), {200, 206}, value)
         if answer.status == 200 and value in ('bytes= 5-9', 'bytes=1000-18446744073709551615'):
             check.equal(answer.body, CONTENT, value)
             continue
@@ -89,7 +89,7 @@ def unsatisfiable(server):
     registry, digest = content_blob(server)
     for value in ('bytes=1024-', 'bytes=1024-2000', 'bytes=-0', 'bytes=5000-6000,7000-',
                   'bytes=9-0'):
-        answer = registry.get_blob('raw', digest, {'Range': value})
+        answer = registry.get_blob('app', digest, {'Range': value})
         check.status(answer, 416, value)
         check.equal(answer.field('content-range'), 'bytes */1024', value)
 
@@ -99,14 +99,14 @@ def no_range(server):
     registry, digest = content_blob(server)
     for value in ('bytes=', 'bytes=a-b', 'items=0-9', 'bytes=-', '0-9', 'bytes=0-9x',
                   'bytes=1--2', 'bytes=0x0-0x9'):
-        answer = registry.get_blob('raw', digest, {'Range': value})
+        answer = registry.get_blob('app', digest, {'Range': value})
         check.equal(check.status(answer, 200, value).body, CONTENT, value)
 
 
 @suite.case('several ranges: multipart/byteranges, each part with its bytes')
 def multi_range(server):
     registry, digest = content_blob(server)
-    answer = check.status(registry.get_blob('raw', digest, {'Range': 'bytes=0-9,100-199,-5'}), 206)
+    answer = check.status(registry.get_blob('app', digest, {'Range': 'bytes=0-9,100-199,-5'}), 206)
     media_type, _, boundary = answer.field('content-type').partition('; boundary=')
     check.equal(media_type, 'multipart/byteranges')
     check.equal(answer.field('content-range'), None, 'Content-Range')
@@ -133,16 +133,16 @@ def parts_of(body, boundary):
 def large_ranges(server):
     content = image.noise(5 << 20, 'large ranges')
     registry = Registry.of(server)
-    digest = registry.push_blob('raw', content)
+    digest = registry.push_blob('app', content)
     dice = random.Random('large ranges')
     for _ in range(30):
         first = dice.randrange(len(content))
         last = dice.randrange(first, len(content))
-        answer = registry.get_blob('raw', digest, {'Range': f'bytes={first}-{last}'})
+        answer = registry.get_blob('app', digest, {'Range': f'bytes={first}-{last}'})
         check.true(check.status(answer, 206).body == content[first:last + 1], f'{first}-{last}')
     pairs = [sorted(dice.randrange(len(content)) for _ in range(2)) for _ in range(8)]
     value = 'bytes=' + ','.join(f'{first}-{last}' for first, last in pairs)
-    answer = check.status(registry.get_blob('raw', digest, {'Range': value}), {200, 206})
+    answer = check.status(registry.get_blob('app', digest, {'Range': value}), {200, 206})
     if answer.status == 206:
         boundary = answer.field('content-type').partition('; boundary=')[2].strip('"').encode()
         parts = parts_of(answer.body, boundary)
@@ -155,7 +155,7 @@ def large_ranges(server):
 @suite.case('of several ranges only what can be satisfied')
 def partly_satisfiable(server):
     registry, digest = content_blob(server)
-    answer = registry.get_blob('raw', digest, {'Range': 'bytes=5000-,10-19'})
+    answer = registry.get_blob('app', digest, {'Range': 'bytes=5000-,10-19'})
     check.status(answer, 206)
     if answer.field('content-range') is not None:
         check.equal(answer.field('content-range'), 'bytes 10-19/1024')
@@ -169,7 +169,7 @@ def partly_satisfiable(server):
 def many_ranges(server):
     registry, digest = content_blob(server)
     value = 'bytes=' + ','.join('0-' for _ in range(200))
-    answer = check.status(registry.get_blob('raw', digest, {'Range': value}), {200, 416})
+    answer = check.status(registry.get_blob('app', digest, {'Range': value}), {200, 416})
     if answer.status == 200:
         check.equal(answer.body, CONTENT)
 
@@ -177,20 +177,20 @@ def many_ranges(server):
 @suite.case('If-Range: the part when it still is the same, else the whole')
 def if_range(server):
     registry, digest = content_blob(server)
-    same = registry.get_blob('raw', digest, {'Range': 'bytes=0-9', 'If-Range': f'"{digest}"'})
+    same = registry.get_blob('app', digest, {'Range': 'bytes=0-9', 'If-Range': f'"{digest}"'})
     check.equal(check.status(same, 206).body, CONTENT[:10])
     for other in ('"other"', f'W/"{digest}"', 'Wed, 21 Oct 2015 07:28:00 GMT'):
-        answer = registry.get_blob('raw', digest, {'Range': 'bytes=0-9', 'If-Range': other})
+        answer = registry.get_blob('app', digest, {'Range': 'bytes=0-9', 'If-Range': other})
         check.equal(check.status(answer, 200, f'If-Range: {other}').body, CONTENT)
 
 
 @suite.case('Range of a HEAD and of an empty blob')
 def odd_ranges(server):
     registry, digest = content_blob(server)
-    check.status(registry.get_blob('raw', digest, {'Range': 'bytes=0-9'}, 'HEAD'), {200, 206})
-    empty = registry.push_blob('raw', b'')
-    check.status(registry.get_blob('raw', empty), 200)
-    check.status(registry.get_blob('raw', empty, {'Range': 'bytes=0-0'}), {200, 416})
+    check.status(registry.get_blob('app', digest, {'Range': 'bytes=0-9'}, 'HEAD'), {200, 206})
+    empty = registry.push_blob('app', b'')
+    check.status(registry.get_blob('app', empty), 200)
+    check.status(registry.get_blob('app', empty, {'Range': 'bytes=0-0'}), {200, 416})
 
 
 # ---- Who may ask an open server

@@ -593,7 +593,7 @@ def pipelined_flood(server):
 def connections(server):
     """Open connections, that of the question included."""
     text = http1.request(server.address, 'GET', '/metrics').body.decode()
-    return int(re.search(r'^tidemark_connections (\d+)$', text, re.M).group(1))
+    return int(re.search(r'^tidemark_http_connections (\d+)$', text, re.M).group(1))
 
 
 @suite.case('a client that does not read its answer: the connection ends, others are served')
