@@ -20,9 +20,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -95,6 +97,14 @@ static enum conn_wait wait_of(const struct conn *conn)
     return WAIT_NONE;
 }
 
+/* What the client has not taken yet of the bytes given to the kernel. */
+static int unsent_bytes(const struct conn *conn)
+{
+    int n;
+
+    return ioctl(conn->fd, SIOCOUTQ, &n) == 0 ? n : 0;
+}
+
 /* Read while there is room and a use for it. What a client pipelines while a handler works is
  * taken too: that is how its going away is noticed. */
 static void update_waits(struct conn *conn)
@@ -105,8 +115,11 @@ static void update_waits(struct conn *conn)
     enum conn_wait wait = wait_of(conn);
 
     want_read(conn, read);
-    if (wait != conn->wait)
-        worker_wait(conn, wait);
+    if (wait == conn->wait)
+        return;
+    worker_wait(conn, wait);
+    if (wait == WAIT_WRITE)
+        conn->unsent = unsent_bytes(conn);
 }
 
 /*
@@ -544,6 +557,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     response_continue(&conn->exchange->request);
     if (conn->state != CONN_CLOSED)
         conn_run(conn);
+    if (conn->write_on)
+        conn->unsent = unsent_bytes(conn);
 }
 
 void conn_open(struct worker *worker, int fd)
@@ -571,6 +586,18 @@ void conn_drain(struct conn *conn)
         conn->exchange->response.closes = true;
 }
 
+/* The kernel tells of room only when a third of its buffer is free: a slow client takes some
+ * without that. */
+static void expire_write(struct conn *conn)
+{
+    int unsent = unsent_bytes(conn);
+
+    if (unsent < conn->unsent)
+        conn->unsent = unsent;
+    else
+        conn_close(conn, "the client takes nothing of its answer");
+}
+
 void conn_expired(struct conn *conn)
 {
     struct fault fault = FAULT_INIT;
@@ -588,7 +615,7 @@ void conn_expired(struct conn *conn)
         abort_body(conn, ERR_HTTP_TIMEOUT, &fault);
         break;
     case WAIT_WRITE:
-        conn_close(conn, "the client takes nothing of its answer");
+        expire_write(conn);
         return;
     case WAIT_LINGER:
         conn_close(conn, "answered, and the client did not close");

@@ -169,6 +169,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     uploads_measure(process->store.uploads);
+    uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
 
 static void on_minute(evutil_socket_t fd, short what, void *arg)
@@ -177,7 +178,6 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    uploads_expire(process->store.uploads);
     kv_reader_check(process->store.kv);
 }
 

@@ -187,6 +187,10 @@ static void body_complete(void *arg, int err, struct slice body)
                   "the manifest is larger than manifests.max_size, %u bytes",
                   write->limits.max_bytes);
         response_send_error(r, ERR_MANIFEST_TOO_LARGE, &fault, SLICE(""));
+    } else if (err == ERR_BUSY) {
+        fault_set(&fault, ERR_BUSY,
+                  "other manifests on their way in take up all of http.body_memory: try again");
+        response_send_error(r, ERR_BUSY, &fault, SLICE(""));
     } else if (err != 0) {
         response_send_error(r, err, NULL, SLICE(""));
     }

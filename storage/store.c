@@ -40,6 +40,7 @@ static int open_index(const struct store_options *options, struct store *store, 
         log_warn("store.damaged", "a commit failed before the last stop: reading the index anew");
         datadir_drop_index_cache(&store->dir);
     }
+    datadir_drop_unborn_index(&store->dir);
     int n = snprintf(path, sizeof(path), "%s/index", store->dir.path);
     if (n < 0 || (size_t)n >= sizeof(path))
         return fault_set(fault, ERR_CONFIG, "storage.path is too long");
