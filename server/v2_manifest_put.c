@@ -288,12 +288,10 @@ static int prepare(struct manifest_write *write, struct fault *fault)
 void v2_manifest_put(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct manifest_write *write = arena_alloc(&r->arena, sizeof(*write));
+    struct manifest_write *write = v2_alloc(r, sizeof(*write));
 
-    if (write == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (write == NULL)
         return;
-    }
     write->r = r;
     int err = prepare(write, &fault);
     if (err != 0) {

@@ -39,12 +39,10 @@ static struct uploads *request_uploads(const struct request *r)
 
 static struct upload_request *begin(struct request *r)
 {
-    struct upload_request *u = arena_alloc(&r->arena, sizeof(*u));
+    struct upload_request *u = v2_alloc(r, sizeof(*u));
 
-    if (u == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (u == NULL)
         return NULL;
-    }
     u->r = r;
     u->put.repository = r->repository;
     u->put.actor = r->actor;
