@@ -33,6 +33,7 @@ struct conn {
     struct exchange *exchange; /* NULL when idle */
     struct event *read_event, *write_event;
     bool read_on, write_on; /* the events are added */
+    bool is_loopback;       /* it came in at 127.0.0.0/8 or ::1 */
     bool eof;               /* the client will send no more */
     bool running;           /* inside conn_run: completions need not wake it */
     bool awake;             /* on the worker's ready list */

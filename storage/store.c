@@ -88,6 +88,12 @@ int store_open(const struct store_options *options, struct store *store, struct 
 }
 
 /* Uploads first: their jobs use everything else. */
+void store_stop(struct store *store)
+{
+    atomic_store(&store->stopping, true);
+    uploads_stop(store->uploads);
+}
+
 void store_close_uploads(struct store *store)
 {
     uploads_close(store->uploads);

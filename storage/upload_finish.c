@@ -58,9 +58,10 @@ static void rehash_run(struct pool_job *job)
 
     free(bytes);
     pthread_mutex_lock(&uploads->mutex);
-    bool more = err == 0 && !is_end && !uploads->closing;
+    if (err == 0 && !is_end && uploads->stopping)
+        err = fault_set(&fault, ERR_SHUTDOWN, "%s", err_text(ERR_SHUTDOWN));
     pthread_mutex_unlock(&uploads->mutex);
-    if (more)
+    if (err == 0 && !is_end)
         pool_submit(uploads->parts.cpu, job);
     else
         upload_step_end(upload, err, &fault);
