@@ -167,7 +167,7 @@ REFUSED = (
     ('version XTTP/1.1', {400}, get(version=b'XTTP/1.1')),
     ('the preface of HTTP/2', {400, 505}, b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
     ('the first bytes of TLS', {400}, bytes.fromhex('1603010200010001fc0303') + bytes(200)),
-    ('an SMTP greeting', {400, 505}, b'EHLO example.org\r\n\r\n'),
+    ('an SMTP greeting', {400, 501, 505}, b'EHLO example.org\r\n\r\n'),
 )
 
 
