@@ -386,7 +386,7 @@ def stalled_body(server):
         connection.send(http1.head(connection.host, 'PATCH', location, {'Content-Length': '1000'}) +
                         b'x' * 400)
         ends(connection, {408})
-    check.equal(offset_of(registry, location), '0-399')
+    wait_for_offset(registry, location, '0-399')
 
 
 @suite.case('a connection without a request ends')
@@ -398,13 +398,10 @@ def idle(server):
 
 # ---- Expect: 100-continue
 
-def offset_of(registry, location):
-    """The Range of an upload once nobody writes to it any more."""
-    def status_of():
-        answer = registry.request('GET', location)
-        return answer if answer.status != 409 else None
-    answer = check.eventually('the upload is free again', status_of)
-    return check.status(answer, 204).field('range')
+def wait_for_offset(registry, location, wanted):
+    """While a request writes to an upload, its status tells how far that has come."""
+    check.eventually(f'the upload is at {wanted}', lambda: check.status(
+        registry.request('GET', location), 204).field('range') == wanted)
 
 
 EXPECT = {'Expect': '100-continue'}
@@ -509,8 +506,12 @@ def gone_in_body(server):
     with http1.Connection(server.address) as connection:
         begin_body(connection, location, {'Content-Length': '100000'})
         connection.send(b'a' * 40000)
-    check.equal(offset_of(registry, location), '0-39999')
-    answer = registry.request('PATCH', location, {'Content-Range': '40000-40003'}, b'abcd')
+    wait_for_offset(registry, location, '0-39999')
+
+    def go_on():
+        answer = registry.request('PATCH', location, {'Content-Range': '40000-40003'}, b'abcd')
+        return answer if answer.status != 409 else None
+    answer = check.eventually('the upload is free again', go_on)
     check.equal(check.status(answer, 202).field('range'), '0-40003')
 
 
@@ -522,10 +523,11 @@ def reset_in_body(server):
         begin_body(connection, location, {'Transfer-Encoding': 'chunked'})
         connection.send(b'ffff\r\n' + b'a' * 1000)
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-    offset = offset_of(registry, location)
-    have = int(offset.partition('-')[2]) + 1
+    answer = check.status(registry.request('GET', location), 204)
+    have = int(answer.field('range').partition('-')[2]) + 1
     check.true(have <= 1000, f'the upload has {have} bytes')
-    check.status(registry.request('DELETE', location), 204)
+    check.eventually('it can be cancelled',
+                     lambda: registry.request('DELETE', location).status == 204)
 
 
 @suite.case('half-closed by the client: the answer still comes')
