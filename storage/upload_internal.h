@@ -96,6 +96,7 @@ struct upload {
     struct upload_buffer *filling;
     unsigned buffers_n; /* `filling` and those in the lanes */
     uint64_t submitted; /* bytes given to the lanes */
+    uint64_t written;   /* ... and are in the file */
     bool wants_room;    /* its sender waits for `wake` */
     bool waits;         /* in uploads->waiters */
     struct upload_lane hash_lane, write_lane;
