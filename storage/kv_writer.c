@@ -362,16 +362,19 @@ static struct kv_request *fill_batch(struct kv_store *store, struct batch *batch
     return first;
 }
 
-/* Everything that waits, when writes are stopped. */
+/* Everything that waits now; what comes later may fare better. */
 static void refuse_all(struct kv_store *store, int err)
 {
-    struct kv_request *request;
+    struct kv_lane_queue waiting[ARRAY_LENGTH(store->lanes)];
 
-    for (enum kv_lane lane = KV_FRONT; lane <= KV_BACKGROUND; lane++) {
-        while ((request = pop(store, lane)) != NULL) {
-            request->err = err;
-            reply(store, request);
-        }
+    pthread_mutex_lock(&store->mutex);
+    memcpy(waiting, store->lanes, sizeof(waiting));
+    memset(store->lanes, 0, sizeof(store->lanes));
+    pthread_mutex_unlock(&store->mutex);
+    for (size_t lane = 0; lane < ARRAY_LENGTH(waiting); lane++) {
+        for (struct kv_request *r = waiting[lane].first; r != NULL; r = r->next)
+            r->err = err;
+        reply_all(store, waiting[lane].first);
     }
 }
 
@@ -439,6 +442,19 @@ static int load_rows(struct kv_store *store, void *tx, bool *is_new, struct faul
     if (err == 0)
         err = decode_head(value, &store->head);
     return err == 0 ? 0 : fault_set(fault, err, "the head of the index is unreadable");
+}
+
+int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1])
+{
+    struct key key = key_meta(SLICE("head"));
+    struct kv_head head = {.last = {0}};
+    struct slice value;
+    int err = kv_get(tx, key_slice(&key), &value);
+
+    if (err == 0)
+        err = decode_head(value, &head);
+    memcpy(last, head.last, sizeof(head.last));
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 int kv_writer_load(struct kv_store *store, struct fault *fault)
