@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* Larger ones count as memory of the request: a slow client keeps what it has not taken. */
+#define ANSWER_SMALL 65536u
+
 /*
  * Arguments.
  */
@@ -108,6 +111,8 @@ void api_send_json_tagged(struct request *r, struct buf *body, struct slice etag
 {
     if (body->overflow) {
         response_send_errorf(r, ERR_NO_MEMORY, "the answer is larger than %zu bytes", body->max);
+    } else if (body->n > ANSWER_SMALL && request_reserve(r, body->n) != 0) {
+        response_send_errorf(r, ERR_BUSY, "too many large answers are under way; try again");
     } else if (!api_is_unchanged(r, etag)) {
         response_field(r, "ETag", etag);
         response_field(r, "Cache-Control", SLICE("no-cache"));

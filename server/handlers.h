@@ -29,6 +29,7 @@ void api_tags_get(struct request *r);
 void api_tag_get(struct request *r);
 void api_manifest_get(struct request *r);
 void api_referrers_get(struct request *r);
+void api_layer_get(struct request *r);
 void api_events_get(struct request *r);
 void api_event_stream(struct request *r); /* of api_events_get */
 void health_livez(struct request *r);
