@@ -24,7 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+/* COUNTER_READ: counted elsewhere, and read like a gauge. */
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_COUNTER_READ };
 
 struct metric {
     enum metric_type type;
@@ -109,6 +110,15 @@ void metric_gauge(const char *name, const char *labels, const char *help, double
                   void *arg)
 {
     struct metric *metric = add_metric(METRIC_GAUGE, name, labels, help, 0);
+
+    metric->read = read;
+    metric->arg = arg;
+}
+
+void metric_counter_read(const char *name, const char *labels, const char *help,
+                         double (*read)(void *arg), void *arg)
+{
+    struct metric *metric = add_metric(METRIC_COUNTER_READ, name, labels, help, 0);
 
     metric->read = read;
     metric->arg = arg;
@@ -321,6 +331,7 @@ static void render_metric(struct buf *out, const struct metric *metric, const ui
         buf_addf(out, "%" PRIu64 "\n", *cells);
         break;
     case METRIC_GAUGE:
+    case METRIC_COUNTER_READ:
         render_gauge(out, metric);
         break;
     case METRIC_HISTOGRAM:
@@ -331,7 +342,7 @@ static void render_metric(struct buf *out, const struct metric *metric, const ui
 
 static void render_head(struct buf *out, const struct metric *metric)
 {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
+    static const char *const types[] = {"counter", "gauge", "histogram", "counter"};
 
     buf_addf(out, "# HELP %s ", metric->name);
     add_escaped(out, slice_from_cstr(metric->help), false);

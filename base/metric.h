@@ -31,6 +31,10 @@ void metric_gauge(const char *name, const char *labels, const char *help, double
 /* Append `name="value"`, escaped, and a comma before it when `labels` is not empty. */
 void metric_label(struct buf *labels, const char *name, struct slice value);
 
+/* A counter that another module keeps. */
+void metric_counter_read(const char *name, const char *labels, const char *help,
+                         double (*read)(void *arg), void *arg);
+
 void metric_add(metric_id id, uint64_t n);
 void metric_observe_ns(metric_id id, uint64_t ns);
 

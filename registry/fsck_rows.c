@@ -112,7 +112,7 @@ static int check_events(struct fsck *f)
 
     if (err != 0)
         return err;
-    while ((err = kv_scan_next(&scan, &key, &value)) == 0) {
+    while ((err = fsck_may_go_on(f)) == 0 && (err = kv_scan_next(&scan, &key, &value)) == 0) {
         if (key_decode(key, &fields) == 0)
             check_event(f, &fields, value, hash);
         else
@@ -477,6 +477,31 @@ static int check_cursor(struct fsck *f, const struct key_fields *key, struct sli
     return 0;
 }
 
+/* A number that is given twice would tie two things together for good. */
+static int check_numbers(struct fsck *f)
+{
+    const uint64_t repo = f->repositories_n > 0 ? f->repositories[f->repositories_n - 1].id : 0;
+    const uint64_t obj = f->objects_n > 0 ? f->objects[f->objects_n - 1].id : 0;
+    uint64_t last[KV_SEQ_EVENT + 1];
+    int err = kv_last_given(f->tx, last);
+
+    if (err == ERR_CORRUPT) {
+        fsck_error(f, "the head row of the index does not decode");
+        return 0;
+    }
+    if (err != 0)
+        return err;
+    if (repo > last[KV_SEQ_REPO] || obj > last[KV_SEQ_OBJECT])
+        fsck_error(f,
+                   "there are repository %llu and object %llu, but the head row says that the last "
+                   "numbers given are %llu and %llu: the next push would use one twice",
+                   (ull)repo, (ull)obj, (ull)last[KV_SEQ_REPO], (ull)last[KV_SEQ_OBJECT]);
+    if (f->event_last != last[KV_SEQ_EVENT])
+        fsck_error(f, "the log ends at event %llu, but the head row says %llu", (ull)f->event_last,
+                   (ull)last[KV_SEQ_EVENT]);
+    return 0;
+}
+
 static int check_nothing(struct fsck *f, const struct key_fields *key, struct slice value)
 {
     (void)f;
@@ -495,7 +520,7 @@ static int check_family(struct fsck *f, enum kv_family family, check_fn check)
 
     if (err != 0)
         return err;
-    while ((err = kv_scan_next(&scan, &key, &value)) == 0) {
+    while ((err = fsck_may_go_on(f)) == 0 && (err = kv_scan_next(&scan, &key, &value)) == 0) {
         if (key_decode(key, &fields) != 0)
             fsck_error(f, "a key of family %s does not decode", kv_family_name((uint8_t)family));
         else
@@ -551,5 +576,7 @@ int fsck_check_rows(struct fsck *f)
         err = check_family(f, passes[i].family, passes[i].check);
     if (err == 0)
         check_link_counts(f);
+    if (err == 0)
+        err = check_numbers(f);
     return err != 0 ? err : check_strangers(f);
 }

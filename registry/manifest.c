@@ -136,10 +136,10 @@ static int decide_kind(struct parser *p, struct slice content_type, enum manifes
 
     if (has_header && !find_kind(header, kind))
         return refuse_media_type(p, "the Content-Type", header);
-    if (body_type == NULL)
-        return has_header ? 0 : infer_kind(p, kind);
-    if (body_type->type != JSON_STRING)
+    if (body_type != NULL && body_type->type != JSON_STRING)
         return invalid(p, "mediaType", "must be a string");
+    if (body_type == NULL || body_type->text.n == 0)
+        return has_header ? 0 : infer_kind(p, kind);
     if (!find_kind(body_type->text, &named))
         return refuse_media_type(p, "mediaType", body_type->text);
     if (has_header && named != *kind)
@@ -267,7 +267,8 @@ static int add_descriptor(struct parser *p, const struct json *object, const cha
 
     if (m->descriptors_n == p->descriptors_max)
         return fault_set(p->fault, ERR_MANIFEST_INVALID,
-                         "the manifest has more than %u descriptors", p->limits->max_descriptors);
+                         "the manifest has more than %u descriptors (manifests.max_descriptors)",
+                         p->limits->max_descriptors);
     d->field = field;
     d->index = index;
     int err = read_descriptor(p, object, d);

@@ -153,7 +153,7 @@ static void blob_published(void *arg, int err, struct upload *upload, const stru
         return;
     }
     push->put->size = upload_offset(upload);
-    kv_write(push->client, KV_FRONT, put_blob, push, blob_committed);
+    kv_write(push->client, KV_SURE, put_blob, push, blob_committed);
 }
 
 void push_blob(struct store *store, struct kv_client *client, struct upload **upload,

@@ -84,10 +84,10 @@ void gauges_register(struct server *server)
                  read_used_bytes, server);
     metric_gauge("tidemark_index_map_bytes", "", "Bytes the index file can grow to.",
                  read_map_size_bytes, server);
-    metric_gauge("tidemark_index_commits", "", "Durable commits since the start.", read_commits,
-                 server);
-    metric_gauge("tidemark_index_functions", "", "Write functions committed since the start.",
-                 read_functions, server);
+    metric_counter_read("tidemark_index_commits_total", "", "Durable commits since the start.",
+                        read_commits, server);
+    metric_counter_read("tidemark_index_functions_total", "",
+                        "Write functions committed since the start.", read_functions, server);
     metric_gauge("tidemark_index_oldest_reader", "",
                  "Commits since the oldest open snapshot was taken.", read_oldest_reader_txns,
                  server);
@@ -95,6 +95,6 @@ void gauges_register(struct server *server)
                  "1 while writes are accepted, 0 after a failed commit.", read_writable, server);
     metric_gauge("tidemark_event_last", "", "Number of the last durable event.", read_event,
                  server);
-    metric_gauge("tidemark_log_dropped", "", "Log records dropped because a ring was full.",
-                 read_dropped, server);
+    metric_counter_read("tidemark_log_dropped_total", "",
+                        "Log records dropped because a ring was full.", read_dropped, server);
 }

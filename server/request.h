@@ -33,7 +33,6 @@ enum method {
 const char *method_name(enum method method);
 
 struct route;
-struct response;
 
 struct request {
     struct worker *worker;
@@ -64,7 +63,6 @@ struct request {
 
     bool gone; /* the client went away */
     unsigned holds;
-    struct response *response;
     struct digest log_digest; /* for the access line; algorithm 0 = none */
     int err;                  /* of the answer, for the access line */
 };
@@ -72,15 +70,21 @@ struct request {
 /* Value of a field by its lower-case name; p == NULL when absent. Of several fields of one name,
  * the first. */
 struct slice request_field(const struct request *r, struct slice name);
-unsigned request_field_count(const struct request *r, struct slice name);
 
 /* Query parameters, percent-decoded into the arena. `index` counts parameters of that name from 0.
  * ERR_NOT_FOUND, ERR_HTTP_BAD_REQUEST (bad escapes, NUL), ERR_NO_MEMORY. */
 int request_query(struct request *r, struct slice name, unsigned index,
                   struct slice *value) MUST_CHECK;
 
+/* Percent escapes of a part of the path, into the arena. ERR_HTTP_BAD_REQUEST, ERR_NO_MEMORY. */
+int request_decode(struct request *r, struct slice text, struct slice *value) MUST_CHECK;
+
 void request_hold(struct request *r);
 void request_release(struct request *r);
+
+/* fn(arg) once when the client goes away, or says that it will send no more, before it is answered:
+ * for handlers that wait for what may never come. `gone` is set then. */
+void request_watch_client(struct request *r, void (*fn)(void *arg), void *arg);
 
 /*
  * The body. A handler that does not ask answers without it; the connection then drains a little or
@@ -101,6 +105,10 @@ struct body_sink {
 void request_accept_body(struct request *r, const struct body_sink *sink, void *arg);
 void request_body_resume(struct request *r);
 
+/* Count `n` bytes that this request holds in memory against http.body_memory, until its end.
+ * ERR_BUSY when they are too many. */
+int request_reserve(struct request *r, uint64_t n) MUST_CHECK;
+
 /* Collect a body of at most `max_bytes` in memory: `done` once with the whole (valid as long as the
  * request), or with ERR_HTTP_TOO_LARGE or ERR_BUSY (answer it), or ERR_CANCELLED (nobody to
  * answer).
@@ -109,7 +117,7 @@ void request_read_body(struct request *r, size_t max_bytes,
                        void (*done)(void *arg, int err, struct slice body), void *arg);
 
 /*
- * The answer. Names are static strings, values are copied to the arena. Every answer gets Date,
+ * The answer. Names are static strings, values are copied. Every answer gets Date,
  * Content-Length (or none for 204/304), X-Content-Type-Options; those of /v2 the API version field.
  */
 void response_field(struct request *r, const char *name, struct slice value);
@@ -123,9 +131,6 @@ void response_send_empty(struct request *r, int status);
  * With HEAD only the head goes out, with the Content-Length GET would have. */
 void response_send_bytes(struct request *r, int status, const char *media_type, struct slice bytes);
 
-/* HEAD of something not in hand: the head with this length. */
-void response_send_head(struct request *r, int status, const char *media_type, uint64_t length);
-
 /* A file, whole or by Range / If-Range / If-None-Match of the request against `etag` (quotes
  * included): 200, 206 (multipart for several), 304 or 416. Takes the caller's reference to `file`;
  * media_type is copied. Fields set before go out with it. */
@@ -135,6 +140,24 @@ void response_send_file_take(struct request *r, struct blob_file *file, struct s
 /* The same with bytes (a manifest). */
 void response_send_content(struct request *r, struct slice media_type, struct slice etag,
                            struct slice bytes);
+
+/* An answer that is made while it goes out (HTTP/1.1: chunked, HTTP/1.0: until the connection
+ * closes). */
+enum source_state { SOURCE_MORE, SOURCE_WAIT, SOURCE_END };
+struct response_source {
+    /* Adds the next piece, which may be empty, to `out`. Called again when the client has taken it
+     * (MORE), or then and after response_stream_wake (WAIT). */
+    enum source_state (*fill)(void *arg, struct buf *out);
+    /* Once, and last: the end is out, or the client went away. */
+    void (*closed)(void *arg);
+};
+#define RESPONSE_PIECE_MAX (1u << 20)
+
+/* GET only. `source` is static; `closed` may run before this returns. */
+void response_send_stream(struct request *r, int status, const char *media_type,
+                          const struct response_source *source, void *arg);
+/* There may be a next piece. Nothing happens while the last is still going out. */
+void response_stream_wake(struct request *r);
 
 /* The answer to an error: status and code from the table, message = what `fault` says or the
  * table's text; `detail` is JSON or empty. Shape by route: /v2 the OCI error document, elsewhere

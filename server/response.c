@@ -15,6 +15,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* What is left of an answered request is read to its end when it is at most this. */
+#define DISCARD_MAX_BYTES (UINT64_C(256) * 1024)
+
 static const char *status_line(int status)
 {
     static const struct {
@@ -109,21 +112,29 @@ bool response_begin(struct request *r, int status)
     assert(!x->response.sent);
     x->response.sent = true;
     x->response.status = status;
+    x->on_gone = NULL;
     if (!r->gone)
         return true;
     x->response.done = true;
     return false;
 }
 
-/* A client that waits for 100 Continue and gets an answer instead will not send the body, or may:
- * only closing says which bytes come next. */
+/* An answer that comes before the end of the body: the rest is read only when it is known to be
+ * little. A client that waits for 100 Continue may send its body or not: only closing says which
+ * bytes come next. */
+static bool leaves_body(const struct exchange *x)
+{
+    const struct request *r = &x->request;
+
+    if (x->body == BODY_NONE || x->body == BODY_DISCARD)
+        return false;
+    return x->body == BODY_LOST || x->expects_continue || !r->has_length ||
+           r->content_length - x->bytes_in > DISCARD_MAX_BYTES;
+}
+
 static void decide_closing(struct exchange *x)
 {
-    if (x->expects_continue && x->body == BODY_WAITING)
-        x->response.closes = true;
-    if (x->body == BODY_WAITING && !x->request.has_length)
-        x->response.closes = true;
-    if (x->request.worker->server->draining)
+    if (leaves_body(x) || x->request.worker->server->draining)
         x->response.closes = true;
 }
 
@@ -204,8 +215,37 @@ void response_send_bytes(struct request *r, int status, const char *media_type, 
     response_send_typed(r, status, slice_from_cstr(media_type), bytes);
 }
 
-void response_send_head(struct request *r, int status, const char *media_type, uint64_t length)
+void response_send_stream(struct request *r, int status, const char *media_type,
+                          const struct response_source *source, void *arg)
 {
-    if (response_begin(r, status))
-        send_all(r, response_head(r, slice_from_cstr(media_type), &length), SLICE(""));
+    struct exchange *x = exchange_of(r);
+    struct output *out = &x->output;
+
+    assert(r->method == METHOD_GET);
+    if (!response_begin(r, status)) {
+        source->closed(arg);
+        return;
+    }
+    out->source = source;
+    out->source_arg = arg;
+    out->is_chunked = !r->is_http_10;
+    buf_init(&out->piece, RESPONSE_PIECE_MAX);
+    if (out->is_chunked)
+        response_field(r, "Transfer-Encoding", SLICE("chunked"));
+    else
+        response_close(r);
+    out->one.bytes = response_head(r, slice_from_cstr(media_type), NULL);
+    out->segments = &out->one;
+    out->n = 1;
+    out->at = 0;
+    response_start(r);
+}
+
+void response_stream_wake(struct request *r)
+{
+    struct output *out = &exchange_of(r)->output;
+
+    if (r->gone || out->source == NULL || out->filling || r->conn->write_on)
+        return;
+    response_continue(r);
 }

@@ -49,8 +49,10 @@ static struct output_segment *segments_alloc(struct request *r, unsigned n)
 {
     struct output_segment *segments = arena_alloc(&r->arena, n * sizeof(*segments));
 
-    if (segments == NULL)
+    if (segments == NULL) {
+        buf_reset(&exchange_of(r)->response.fields);
         response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    }
     return segments;
 }
 
@@ -114,6 +116,8 @@ static void send_not_satisfiable(const struct content *content)
 {
     struct request *r = content->r;
 
+    /* What the handler said of the content does not hold for this answer. */
+    buf_reset(&exchange_of(r)->response.fields);
     response_fieldf(r, "Content-Range", "bytes */%llu", (unsigned long long)content->size);
     response_send_errorf(r, ERR_HTTP_RANGE, "the content has %llu bytes; no range lies in it",
                          (unsigned long long)content->size);
@@ -139,14 +143,26 @@ static int wanted_ranges(const struct content *content, struct range *ranges, un
     return err == ERR_HTTP_RANGE ? err : 0;
 }
 
+/* If-None-Match names it; the field may come several times. */
+static bool is_held(const struct content *content)
+{
+    const struct request *r = content->r;
+
+    for (unsigned i = 0; i < r->fields_n; i++) {
+        if (slice_eq(r->fields[i].name, SLICE("if-none-match")) &&
+            etag_list_has(r->fields[i].value, content->etag))
+            return true;
+    }
+    return false;
+}
+
 static void send_content(const struct content *content)
 {
     struct request *r = content->r;
     struct range ranges[RANGES_MAX];
-    struct slice none_match = request_field(r, SLICE("if-none-match"));
     unsigned n;
 
-    if (none_match.p != NULL && etag_list_has(none_match, content->etag)) {
+    if (is_held(content)) {
         add_fields(content);
         response_send_empty(r, 304);
         return;

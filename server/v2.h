@@ -9,6 +9,9 @@
 #include "registry/link.h"
 #include "server/request.h"
 
+/* Memory of the request for a handler's state. NULL when there is none, which is answered then. */
+void *v2_alloc(struct request *r, size_t size_bytes) MUST_CHECK;
+
 /* The last part of the path as a digest; ERR_DIGEST_INVALID, ERR_DIGEST_UNSUPPORTED. */
 int v2_digest_argument(const struct request *r, struct digest *digest,
                        struct fault *fault) MUST_CHECK;
@@ -39,8 +42,10 @@ struct slice v2_digest_detail(struct request *r, const char *name, const struct 
 /* If-Match: "<digest>". ERR_NOT_FOUND without the field, ERR_HTTP_BAD_REQUEST for another form. */
 int v2_if_match(const struct request *r, struct digest *digest, struct fault *fault) MUST_CHECK;
 
-/* ERR_NOT_FOUND, and the reference dropped, when a file is not as long as its row says: damage is
- * answered like a missing file, never served. */
-int v2_file_check(struct blob_file *file, uint64_t size) MUST_CHECK;
+/* The outcome of opening the file of an object whose row says `size`: `err`, or ERR_NOT_FOUND with
+ * the reference dropped when the file has another size. Damage is logged and answered like a
+ * missing file, never served. */
+int v2_file_check(const struct request *r, int err, struct blob_file *file,
+                  const struct digest *digest, uint64_t size) MUST_CHECK;
 
 #endif

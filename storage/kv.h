@@ -48,8 +48,10 @@ struct kv_engine; /* storage/kv_engine.h */
 typedef int (*kv_fn)(struct kv_tx *tx, void *arg);
 typedef void (*kv_done_fn)(void *arg, int err);
 
-/* FRONT is what somebody waits for; of BACKGROUND work at most one function joins a commit. */
-enum kv_lane { KV_FRONT, KV_BACKGROUND };
+/* FRONT is what somebody waits for; of BACKGROUND work at most one function joins a commit. SURE is
+ * FRONT for what has cost too much to be refused because many wait (bytes that are on the disk):
+ * the limit of the queue does not count for it; what bounds it is the caller's. */
+enum kv_lane { KV_FRONT, KV_BACKGROUND, KV_SURE };
 
 enum kv_sequence { KV_SEQ_REPO = 1, KV_SEQ_OBJECT = 2, KV_SEQ_EVENT = 3 };
 
@@ -164,8 +166,18 @@ void kv_scan_end(struct kv_scan *scan);
 int kv_event(struct kv_tx *tx, struct slice record) MUST_CHECK;
 int kv_put_cited(struct kv_tx *tx, struct slice key, struct slice value, size_t offset) MUST_CHECK;
 
+/* Have fn(arg) run on the client's thread, from its reply queue, after commits that added events:
+ * at least once after the last of them, at most one call under way. Reads from then on see them.
+ * One watch for a client; the client must have a reply queue. */
+void kv_watch(struct kv_client *client, void (*fn)(void *arg), void *arg);
+/* No call comes any more. */
+void kv_unwatch(struct kv_client *client);
+
 /* The number of the last event that is durable. Any thread. */
 uint64_t kv_event_last(const struct kv_store *store);
+
+/* The last number given of each sequence, as the index has it; 0: none. For checks. */
+int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1]) MUST_CHECK;
 
 /* Free what readers of processes that died still hold (once a minute). Any thread. */
 void kv_reader_check(struct kv_store *store);

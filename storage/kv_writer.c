@@ -188,9 +188,22 @@ static int begin_batch(struct kv_store *store, struct batch *batch)
     return store->engine->batch_begin(store->env, &batch->handle);
 }
 
+/* Under the mutex. */
+static void tell_watches(struct kv_store *store)
+{
+    for (struct kv_client *client = store->clients; client != NULL; client = client->next) {
+        if (!client->is_watching || client->watch_posted)
+            continue;
+        client->watch_posted = true;
+        queue_push(client->replies, &client->watch_job.node);
+    }
+}
+
 /* What is durable now becomes what is known. */
 static void publish(struct kv_store *store, const struct batch *batch)
 {
+    bool has_events = store->head.last[KV_SEQ_EVENT] != batch->head.last[KV_SEQ_EVENT];
+
     store->head = batch->head;
     atomic_store(&store->event_last, batch->head.last[KV_SEQ_EVENT]);
     atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
@@ -200,6 +213,8 @@ static void publish(struct kv_store *store, const struct batch *batch)
         store->puts[family] += batch->puts[family];
         store->dels[family] += batch->dels[family];
     }
+    if (has_events && store->watches > 0)
+        tell_watches(store);
     pthread_mutex_unlock(&store->mutex);
 }
 
@@ -347,16 +362,19 @@ static struct kv_request *fill_batch(struct kv_store *store, struct batch *batch
     return first;
 }
 
-/* Everything that waits, when writes are stopped. */
+/* Everything that waits now; what comes later may fare better. */
 static void refuse_all(struct kv_store *store, int err)
 {
-    struct kv_request *request;
+    struct kv_lane_queue waiting[ARRAY_LENGTH(store->lanes)];
 
-    for (enum kv_lane lane = KV_FRONT; lane <= KV_BACKGROUND; lane++) {
-        while ((request = pop(store, lane)) != NULL) {
-            request->err = err;
-            reply(store, request);
-        }
+    pthread_mutex_lock(&store->mutex);
+    memcpy(waiting, store->lanes, sizeof(waiting));
+    memset(store->lanes, 0, sizeof(store->lanes));
+    pthread_mutex_unlock(&store->mutex);
+    for (size_t lane = 0; lane < ARRAY_LENGTH(waiting); lane++) {
+        for (struct kv_request *r = waiting[lane].first; r != NULL; r = r->next)
+            r->err = err;
+        reply_all(store, waiting[lane].first);
     }
 }
 
@@ -424,6 +442,19 @@ static int load_rows(struct kv_store *store, void *tx, bool *is_new, struct faul
     if (err == 0)
         err = decode_head(value, &store->head);
     return err == 0 ? 0 : fault_set(fault, err, "the head of the index is unreadable");
+}
+
+int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1])
+{
+    struct key key = key_meta(SLICE("head"));
+    struct kv_head head = {.last = {0}};
+    struct slice value;
+    int err = kv_get(tx, key_slice(&key), &value);
+
+    if (err == 0)
+        err = decode_head(value, &head);
+    memcpy(last, head.last, sizeof(head.last));
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 int kv_writer_load(struct kv_store *store, struct fault *fault)

@@ -14,16 +14,32 @@
 /* Times sort as signed numbers: the sign bit turned, they do so bytewise. */
 #define SIGN_BIT (UINT64_C(1) << 63)
 
-/*
- * Keys.
- */
-
-static struct key key_begin(enum kv_family family)
+static void to_be64(uint64_t value, uint8_t out[8])
 {
-    return (struct key){.n = 1, .bytes = {(uint8_t)family}};
+    for (int i = 7; i >= 0; i--) {
+        out[i] = (uint8_t)value;
+        value >>= 8;
+    }
 }
 
-static void key_add(struct key *key, struct slice bytes)
+/*
+ * Keys. A request makes several; setting the 500 bytes of each to zero first, as the hardening
+ * flags would, costs more than filling in the few that count.
+ */
+
+#if defined __has_attribute && __has_attribute(uninitialized)
+#define UNSET_KEY(name) struct key name __attribute__((uninitialized))
+#else
+#define UNSET_KEY(name) struct key name
+#endif
+
+static void begin(struct key *key, enum kv_family family)
+{
+    key->bytes[0] = (uint8_t)family;
+    key->n = 1;
+}
+
+static void add(struct key *key, struct slice bytes)
 {
     assert(bytes.n <= sizeof(key->bytes) - key->n);
     if (bytes.n != 0)
@@ -31,166 +47,211 @@ static void key_add(struct key *key, struct slice bytes)
     key->n += bytes.n;
 }
 
-static void key_add_byte(struct key *key, uint8_t byte)
+static void add_byte(struct key *key, uint8_t byte)
 {
-    key_add(key, slice_make(&byte, 1));
+    add(key, slice_make(&byte, 1));
 }
 
-static void key_add_u64(struct key *key, uint64_t value)
+static void add_u64(struct key *key, uint64_t value)
 {
     uint8_t bytes[8];
 
-    for (int i = 7; i >= 0; i--) {
-        bytes[i] = (uint8_t)value;
-        value >>= 8;
-    }
-    key_add(key, slice_make(bytes, sizeof(bytes)));
+    to_be64(value, bytes);
+    add(key, slice_make(bytes, sizeof(bytes)));
 }
 
-static struct key key_text(enum kv_family family, struct slice text)
+/* Family and one run of bytes. */
+static void set_text(struct key *key, enum kv_family family, struct slice text)
 {
-    struct key key = key_begin(family);
-
-    key_add(&key, text);
-    return key;
+    begin(key, family);
+    add(key, text);
 }
 
-static struct key key_u64_text(enum kv_family family, uint64_t id, struct slice text)
+static void set_u64(struct key *key, enum kv_family family, uint64_t first)
 {
-    struct key key = key_prefix_u64(family, id);
+    begin(key, family);
+    add_u64(key, first);
+}
 
-    key_add(&key, text);
-    return key;
+static void set_u64_u64(struct key *key, enum kv_family family, uint64_t first, uint64_t second)
+{
+    set_u64(key, family, first);
+    add_u64(key, second);
 }
 
 struct key key_prefix(enum kv_family family)
 {
-    return key_begin(family);
+    UNSET_KEY(key);
+
+    begin(&key, family);
+    return key;
 }
 
 struct key key_prefix_u64(enum kv_family family, uint64_t first)
 {
-    struct key key = key_begin(family);
+    UNSET_KEY(key);
 
-    key_add_u64(&key, first);
+    set_u64(&key, family, first);
     return key;
 }
 
 struct key key_prefix_u64_u64(enum kv_family family, uint64_t first, uint64_t second)
 {
-    struct key key = key_prefix_u64(family, first);
+    UNSET_KEY(key);
 
-    key_add_u64(&key, second);
+    set_u64_u64(&key, family, first, second);
     return key;
 }
 
 struct key key_prefix_name(struct slice start)
 {
-    return key_text(KV_NAME, start);
+    UNSET_KEY(key);
+
+    set_text(&key, KV_NAME, start);
+    return key;
 }
 
 struct key key_meta(struct slice name)
 {
-    return key_text(KV_META, name);
+    UNSET_KEY(key);
+
+    set_text(&key, KV_META, name);
+    return key;
 }
 
 struct key key_name(struct slice repository)
 {
-    return key_text(KV_NAME, repository);
+    UNSET_KEY(key);
+
+    set_text(&key, KV_NAME, repository);
+    return key;
 }
 
 struct key key_digest(const struct digest *digest, enum object_kind kind)
 {
-    struct key key = key_begin(KV_DIGEST);
+    UNSET_KEY(key);
 
-    key_add_byte(&key, digest->algorithm);
-    key_add(&key, slice_make(digest->raw, digest_size(digest->algorithm)));
-    key_add_byte(&key, (uint8_t)kind);
+    begin(&key, KV_DIGEST);
+    add_byte(&key, digest->algorithm);
+    add(&key, slice_make(digest->raw, digest_size(digest->algorithm)));
+    add_byte(&key, (uint8_t)kind);
     return key;
 }
 
 struct key key_obj(uint64_t obj)
 {
-    return key_prefix_u64(KV_OBJ, obj);
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_OBJ, obj);
+    return key;
 }
 
 struct key key_body(uint64_t obj)
 {
-    return key_prefix_u64(KV_BODY, obj);
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_BODY, obj);
+    return key;
 }
 
 struct key key_link(uint64_t repo, uint64_t obj)
 {
-    return key_prefix_u64_u64(KV_LINK, repo, obj);
+    UNSET_KEY(key);
+
+    set_u64_u64(&key, KV_LINK, repo, obj);
+    return key;
 }
 
 struct key key_use(uint64_t child, uint64_t repo, uint64_t parent, enum use_why why)
 {
-    struct key key = key_prefix_u64_u64(KV_USE, child, repo);
+    UNSET_KEY(key);
 
-    key_add_u64(&key, parent);
-    key_add_byte(&key, (uint8_t)why);
+    set_u64_u64(&key, KV_USE, child, repo);
+    add_u64(&key, parent);
+    add_byte(&key, (uint8_t)why);
     return key;
 }
 
 struct key key_tag(uint64_t repo, struct slice tag)
 {
-    return key_u64_text(KV_TAG, repo, tag);
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_TAG, repo);
+    add(&key, tag);
+    return key;
 }
 
 struct key key_tagof(uint64_t repo, uint64_t obj, struct slice tag)
 {
-    struct key key = key_prefix_u64_u64(KV_TAGOF, repo, obj);
+    UNSET_KEY(key);
 
-    key_add(&key, tag);
+    set_u64_u64(&key, KV_TAGOF, repo, obj);
+    add(&key, tag);
     return key;
 }
 
 struct key key_tomb(uint64_t repo, struct slice version_key)
 {
-    return key_u64_text(KV_TOMB, repo, version_key);
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_TOMB, repo);
+    add(&key, version_key);
+    return key;
 }
 
 struct key key_referrer(uint64_t repo, uint64_t subject, uint64_t obj)
 {
-    struct key key = key_prefix_u64_u64(KV_REFERRER, repo, subject);
+    UNSET_KEY(key);
 
-    key_add_u64(&key, obj);
+    set_u64_u64(&key, KV_REFERRER, repo, subject);
+    add_u64(&key, obj);
     return key;
 }
 
 struct key key_hold(uint64_t repo, uint64_t obj, uint8_t reason, struct slice owner)
 {
-    struct key key = key_prefix_u64_u64(KV_HOLD, repo, obj);
+    UNSET_KEY(key);
 
-    key_add_byte(&key, reason);
-    key_add(&key, owner);
+    set_u64_u64(&key, KV_HOLD, repo, obj);
+    add_byte(&key, reason);
+    add(&key, owner);
     return key;
 }
 
 struct key key_managed(uint64_t repo, struct slice tag)
 {
-    return key_u64_text(KV_MANAGED, repo, tag);
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_MANAGED, repo);
+    add(&key, tag);
+    return key;
 }
 
 struct key key_due(int64_t time_ms, enum due_kind kind, uint64_t a, uint64_t b)
 {
-    struct key key = key_prefix_u64(KV_DUE, (uint64_t)time_ms ^ SIGN_BIT);
+    UNSET_KEY(key);
 
-    key_add_byte(&key, (uint8_t)kind);
-    key_add_u64(&key, a);
-    key_add_u64(&key, b);
+    set_u64(&key, KV_DUE, (uint64_t)time_ms ^ SIGN_BIT);
+    add_byte(&key, (uint8_t)kind);
+    add_u64(&key, a);
+    add_u64(&key, b);
     return key;
 }
 
 struct key key_cursor(struct slice reader)
 {
-    return key_text(KV_CURSOR, reader);
+    UNSET_KEY(key);
+
+    set_text(&key, KV_CURSOR, reader);
+    return key;
 }
 
 struct key key_event(uint64_t number)
 {
-    return key_prefix_u64(KV_EVENT, number);
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_EVENT, number);
+    return key;
 }
 
 /*
@@ -370,31 +431,28 @@ int key_decode(struct slice key, struct key_fields *fields)
  * Values.
  */
 
-static void add_byte(struct buf *out, uint8_t byte)
+static void put_byte(struct buf *out, uint8_t byte)
 {
     buf_add(out, slice_make(&byte, 1));
 }
 
-static void add_u64(struct buf *out, uint64_t value)
+static void put_u64(struct buf *out, uint64_t value)
 {
     uint8_t bytes[8];
 
-    for (int i = 7; i >= 0; i--) {
-        bytes[i] = (uint8_t)value;
-        value >>= 8;
-    }
+    to_be64(value, bytes);
     buf_add(out, slice_make(bytes, sizeof(bytes)));
 }
 
 /* With its length before it. A client may have sent more than a value could hold. */
-static void add_sized(struct buf *out, struct slice bytes)
+static void put_sized(struct buf *out, struct slice bytes)
 {
     if (bytes.n > UINT16_MAX) {
         out->overflow = true;
         return;
     }
-    add_byte(out, (uint8_t)(bytes.n >> 8));
-    add_byte(out, (uint8_t)bytes.n);
+    put_byte(out, (uint8_t)(bytes.n >> 8));
+    put_byte(out, (uint8_t)bytes.n);
     buf_add(out, bytes);
 }
 
@@ -414,14 +472,14 @@ static struct reader reader_of_row(struct slice value)
 
 void row_obj_encode(struct buf *out, const struct row_obj *row)
 {
-    add_byte(out, ROW_VERSION);
-    add_byte(out, (uint8_t)row->kind);
-    add_byte(out, (uint8_t)row->state);
-    add_byte(out, row->store);
-    add_u64(out, row->size);
-    add_u64(out, row->links);
-    add_u64(out, (uint64_t)row->due_ms);
-    add_byte(out, row->digest.algorithm);
+    put_byte(out, ROW_VERSION);
+    put_byte(out, (uint8_t)row->kind);
+    put_byte(out, (uint8_t)row->state);
+    put_byte(out, row->store);
+    put_u64(out, row->size);
+    put_u64(out, row->links);
+    put_u64(out, (uint64_t)row->due_ms);
+    put_byte(out, row->digest.algorithm);
     buf_add(out, slice_make(row->digest.raw, digest_size(row->digest.algorithm)));
     buf_add(out, row->media_type);
 }
@@ -443,10 +501,10 @@ int row_obj_decode(struct slice value, struct row_obj *row)
 
 void row_link_encode(struct buf *out, const struct row_link *row)
 {
-    add_byte(out, ROW_VERSION);
-    add_u64(out, (uint64_t)row->since_ms);
-    add_u64(out, row->seq);
-    add_u64(out, (uint64_t)row->due_ms);
+    put_byte(out, ROW_VERSION);
+    put_u64(out, (uint64_t)row->since_ms);
+    put_u64(out, row->seq);
+    put_u64(out, (uint64_t)row->due_ms);
 }
 
 int row_link_decode(struct slice value, struct row_link *row)
@@ -461,10 +519,10 @@ int row_link_decode(struct slice value, struct row_link *row)
 
 void row_tag_encode(struct buf *out, const struct row_tag *row)
 {
-    add_byte(out, ROW_VERSION);
-    add_u64(out, row->obj);
-    add_u64(out, row->seq);
-    add_u64(out, (uint64_t)row->time_ms);
+    put_byte(out, ROW_VERSION);
+    put_u64(out, row->obj);
+    put_u64(out, row->seq);
+    put_u64(out, (uint64_t)row->time_ms);
     buf_add(out, row->actor);
 }
 
@@ -481,9 +539,9 @@ int row_tag_decode(struct slice value, struct row_tag *row)
 
 void row_tomb_encode(struct buf *out, const struct row_tomb *row)
 {
-    add_byte(out, ROW_VERSION);
-    add_u64(out, row->obj);
-    add_u64(out, row->seq);
+    put_byte(out, ROW_VERSION);
+    put_u64(out, row->obj);
+    put_u64(out, row->seq);
 }
 
 int row_tomb_decode(struct slice value, struct row_tomb *row)
@@ -497,8 +555,8 @@ int row_tomb_decode(struct slice value, struct row_tomb *row)
 
 void row_managed_encode(struct buf *out, const struct row_managed *row)
 {
-    add_byte(out, ROW_VERSION);
-    add_sized(out, row->owner);
+    put_byte(out, ROW_VERSION);
+    put_sized(out, row->owner);
     buf_add(out, row->hint);
 }
 
@@ -513,8 +571,8 @@ int row_managed_decode(struct slice value, struct row_managed *row)
 
 void row_referrer_encode(struct buf *out, const struct row_referrer *row)
 {
-    add_byte(out, ROW_VERSION);
-    add_sized(out, row->artifact_type);
+    put_byte(out, ROW_VERSION);
+    put_sized(out, row->artifact_type);
     buf_add(out, row->descriptor);
 }
 
@@ -529,8 +587,8 @@ int row_referrer_decode(struct slice value, struct row_referrer *row)
 
 void row_id_encode(struct buf *out, uint64_t id)
 {
-    add_byte(out, ROW_VERSION);
-    add_u64(out, id);
+    put_byte(out, ROW_VERSION);
+    put_u64(out, id);
 }
 
 int row_id_decode(struct slice value, uint64_t *id)

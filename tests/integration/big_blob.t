@@ -89,19 +89,19 @@ def watched(what):
 
 
 def is_stored(server, repository, blob):
-    answer = Registry(server.address).get_blob(repository, blob.digest, method='HEAD')
+    answer = Registry.of(server).get_blob(repository, blob.digest, method='HEAD')
     check.equal(check.status(answer, 200).field('content-length'), str(blob.size), 'size')
 
 
 def monolithic(server, blob):
-    location = Registry(server.address).begin_upload('big/monolithic')
+    location = Registry.of(server).begin_upload('big/monolithic')
     curl(server, with_query(location, f'digest={blob.digest}'), '-T', blob.path)
     is_stored(server, 'big/monolithic', blob)
 
 
 def streamed(server, blob):
     """One PATCH in the chunked coding, from a pipe."""
-    registry = Registry(server.address)
+    registry = Registry.of(server)
     location = registry.begin_upload('big/streamed')
     with open(blob.path, 'rb') as file:
         result = subprocess.run(
@@ -116,7 +116,7 @@ def streamed(server, blob):
 
 def chunks(server, blob):
     """Many PATCHes, each with its Content-Range."""
-    location = Registry(server.address).begin_upload('big/chunks')
+    location = Registry.of(server).begin_upload('big/chunks')
     with open(blob.path, 'rb') as file, http1.Connection(server.address, 600) as connection:
         for first in range(0, blob.size, CHUNK_MIB * MIB):
             last = min(first + CHUNK_MIB * MIB, blob.size) - 1

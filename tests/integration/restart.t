@@ -32,27 +32,18 @@ def with_server(name, **options):
     return register
 
 
-def registry_of(server):
-    return Registry(server.address)
-
-
-def fsck_is_clean(server):
-    result = server.fsck()
-    check.equal(result.returncode, 0, f'fsck: {result.stdout}{result.stderr}\nexit status')
-
-
 # ---- kill -9
 
 @with_server('kill -9: an upload goes on where it stopped')
 def upload_survives(server):
     content = image.noise(3 << 20, 'survives')
-    registry = registry_of(server)
+    registry = Registry.of(server)
     location = registry.begin_upload('app')
     answer = registry.request('PATCH', location, OCTETS, content[:1 << 20])
     check.equal(check.status(answer, 202).field('range'), f'0-{(1 << 20) - 1}')
     server.kill()
     server.start()
-    registry = registry_of(server)
+    registry = Registry.of(server)
     answer = check.status(registry.request('GET', location), 204)
     check.equal(answer.field('range'), f'0-{(1 << 20) - 1}', 'where it stopped')
     answer = registry.request('PATCH', location, {'Content-Range': f'{1 << 20}-{(2 << 20) - 1}'},
@@ -60,23 +51,23 @@ def upload_survives(server):
     check.status(answer, 202)
     server.kill()
     server.start()
-    registry = registry_of(server)
+    registry = Registry.of(server)
     target = with_query(location, f'digest={digest_of(content)}')
     check.status(registry.request('PUT', target, OCTETS, content[2 << 20:]), 201)
     check.true(registry.get_blob('app', digest_of(content)).body == content, 'another content')
-    fsck_is_clean(server)
+    server.check_is_clean()
 
 
 @with_server('kill -9 in the middle of a body: what has come counts, nothing else')
 def killed_in_body(server):
     content = image.noise(8 << 20, 'killed in body')
-    location = registry_of(server).begin_upload('app')
+    location = Registry.of(server).begin_upload('app')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location, None, content))
         connection.send(content[:3 << 20])
         server.kill()
     server.start()
-    registry = registry_of(server)
+    registry = Registry.of(server)
     answer = check.status(registry.request('GET', location), 204)
     have = int(answer.field('range').partition('-')[2]) + 1
     # "0-0" is what an upload without bytes answers.
@@ -87,38 +78,38 @@ def killed_in_body(server):
                               content[have:])
     check.status(answer, 201)
     check.true(registry.get_blob('app', digest_of(content)).body == content, 'another content')
-    fsck_is_clean(server)
+    server.check_is_clean()
 
 
 @with_server('kill -9: what was answered 201 is there')
 def content_survives(server):
     both = image.multi_arch('survives')
     note = image.Artifact('application/x-note', b'note', both)
-    registry = registry_of(server)
+    registry = Registry.of(server)
     registry.push('app', both, 'latest')
     registry.push('app', note)
     for i in range(20):
         registry.push('app', image.small(i), f't{i}')
     server.kill()
     server.start()
-    registry = registry_of(server)
+    registry = Registry.of(server)
     for i in range(20):
         check.equal(registry.digest('app', f't{i}'), image.small(i).digest, f't{i}')
     registry.check_holds('app', 'latest')
     check.equal([each['digest'] for each in registry.referrers('app', both.digest)], [note.digest])
-    fsck_is_clean(server)
+    server.check_is_clean()
 
 
 @with_server('kill -9: what was deleted stays deleted')
 def deletes_survive(server):
     one = image.small('deleted')
-    registry = registry_of(server)
+    registry = Registry.of(server)
     registry.push('app', one, 'latest')
     check.status(registry.delete_manifest('app', one.digest), 202)
     server.kill()
     server.start()
-    check.equal(registry_of(server).digest('app', one.digest), None)
-    check.equal(registry_of(server).tags('app'), [])
+    check.equal(Registry.of(server).digest('app', one.digest), None)
+    check.equal(Registry.of(server).tags('app'), [])
 
 
 @with_server('kill -9 under load: every answered push is there')
@@ -134,11 +125,11 @@ def killed_under_load(server):
         answered += (''.join(lines) + pusher.communicate()[0]).split()
     check.true(len(answered) >= 20, f'only {len(answered)} pushes')
     server.start()
-    registry = registry_of(server)
+    registry = Registry.of(server)
     for line in answered:
         tag, _, digest = line.partition('=')
         check.equal(registry.digest('load', tag), digest, tag)
-    fsck_is_clean(server)
+    server.check_is_clean()
 
 
 PUSHER = '''
@@ -158,7 +149,7 @@ for i in range(100000):
 @with_server('SIGTERM: a request under way is answered, new ones are not taken, then it ends')
 def drains(server):
     content = image.noise(100000, 'drains')
-    registry = registry_of(server)
+    registry = Registry.of(server)
     location = registry.begin_upload('app')
     idle = http1.Connection(server.address)
     check.status(idle.request('GET', '/v2/'), 200)
@@ -184,13 +175,13 @@ def drains(server):
         check.equal((answer.field('connection') or '').lower(), 'close', 'Connection')
     server.wait()
     server.start()
-    check.true(registry_of(server).get_blob('app', digest_of(content)).body == content, 'content')
+    check.true(Registry.of(server).get_blob('app', digest_of(content)).body == content, 'content')
 
 
 @with_server('SIGTERM: a client that never ends its request is not waited for longer than told',
              config='server:\n  drain_timeout: 300ms\n')
 def drain_timeout(server):
-    location = registry_of(server).begin_upload('app')
+    location = Registry.of(server).begin_upload('app')
     with http1.Connection(server.address) as connection:
         connection.send(http1.head(connection.host, 'PATCH', location, {'Content-Length': '9'}) +
                         b'x')
@@ -205,11 +196,11 @@ def interrupt(server):
 
 @with_server('SIGTERM: an upload is continued by the next process')
 def upload_after_stop(server):
-    registry = registry_of(server)
+    registry = Registry.of(server)
     location = registry.begin_upload('app')
     check.status(registry.request('PATCH', location, OCTETS, b'0123456789'), 202)
     server.restart()
-    registry = registry_of(server)
+    registry = Registry.of(server)
     check.equal(registry.request('GET', location).field('range'), '0-9')
     target = with_query(location, f'digest={digest_of(b"0123456789abc")}')
     check.status(registry.request('PUT', target, OCTETS, b'abc'), 201)
@@ -220,7 +211,7 @@ def upload_after_stop(server):
 def answer_to_sparse(server):
     """400 or 201: what manifests.allow_sparse decides."""
     one = image.small('sparse')
-    return registry_of(server).put_manifest('sparse', 'tag', one.body, one.media_type).status
+    return Registry.of(server).put_manifest('sparse', 'tag', one.body, one.media_type).status
 
 
 @with_server('SIGHUP: a good configuration holds at once')
@@ -279,13 +270,13 @@ def in_use(server):
     second = Server()
     second.data = server.data
     fails_to_start(second, str(server.process.pid))
-    check.status(registry_of(server).request('GET', '/v2/'), 200)
+    check.status(Registry.of(server).request('GET', '/v2/'), 200)
 
 
 @suite.case('a data directory of a newer format is left alone')
 def newer_format():
     with Server() as server:
-        registry_of(server).push('app', image.small(1), 'latest')
+        Registry.of(server).push('app', image.small(1), 'latest')
         server.stop()
         path = os.path.join(server.data, 'format')
         with open(path, encoding='ascii') as file:
@@ -303,7 +294,7 @@ def newer_format():
         with open(path, 'w', encoding='ascii') as file:
             file.write(old)
         server.start()
-        registry_of(server).check_holds('app', 'latest')
+        Registry.of(server).check_holds('app', 'latest')
 
 
 @suite.case('a directory with files of somebody else is left alone')
@@ -366,18 +357,18 @@ def blob_path(server, digest):
 @suite.case('fsck: 0 when all is well, with a server and without')
 def fsck_clean():
     with Server() as server:
-        registry_of(server).push('app', image.multi_arch('fsck'), 'latest')
-        fsck_is_clean(server)
-        check.status(registry_of(server).request('GET', '/v2/'), 200, 'the server afterwards')
+        Registry.of(server).push('app', image.multi_arch('fsck'), 'latest')
+        server.check_is_clean()
+        check.status(Registry.of(server).request('GET', '/v2/'), 200, 'the server afterwards')
         server.stop()
-        fsck_is_clean(server)
+        server.check_is_clean()
 
 
 def fsck_finds(damage):
     """fsck names the damaged blob, with a server and without."""
     with Server() as server:
         one = image.small('damage')
-        registry_of(server).push('app', one, 'latest')
+        Registry.of(server).push('app', one, 'latest')
         digest = digest_of(one.layers[1])
         damage(blob_path(server, digest))
         for running in (True, False):
@@ -387,11 +378,11 @@ def fsck_finds(damage):
             check.equal(result.returncode, 1, f'{result.stdout}{result.stderr}\nexit status')
             check.contains(result.stdout + result.stderr, digest, 'what it says')
         server.start()
-        registry = registry_of(server)
+        registry = Registry.of(server)
         # The push of the same blob heals it.
         registry.push_blob('app', one.layers[1])
         registry.check_holds('app', 'latest')
-        fsck_is_clean(server)
+        server.check_is_clean()
 
 
 def truncate(path):
@@ -406,7 +397,7 @@ suite.add('fsck: 1 and the name when a blob is cut short, healed by pushing it a
 
 @with_server('fsck: a file no row names is a note, not an error')
 def fsck_orphan(server):
-    registry_of(server).push('app', image.small('orphan'), 'latest')
+    Registry.of(server).push('app', image.small('orphan'), 'latest')
     path = blob_path(server, digest_of(b'orphan'))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, 'wb') as file:
@@ -418,10 +409,10 @@ def fsck_orphan(server):
 
 @with_server('fsck changes nothing')
 def fsck_reads_only(server):
-    registry_of(server).push('app', image.small('read only'), 'latest')
+    Registry.of(server).push('app', image.small('read only'), 'latest')
     server.stop()
     before = sorted(os.listdir(server.data))
-    fsck_is_clean(server)
+    server.check_is_clean()
     check.equal(sorted(os.listdir(server.data)), before, 'the directory')
     nowhere = os.path.join(server.directory, 'nowhere')
     result = server.run_verb('fsck', '--data', nowhere)
@@ -434,7 +425,7 @@ def fsck_reads_only(server):
 
 @with_server('every line of the log is JSON with ts, level, event and msg')
 def log_lines(server):
-    registry = registry_of(server)
+    registry = Registry.of(server)
     registry.push('app', image.small('log'), 'latest')
     registry.request('GET', '/v2/%22%5C/tags/list')
     registry.request('PATCH', '/v2/app/blobs/uploads/x%22%0a', {'User-Agent': 'a"b\\c\t\xe9'})

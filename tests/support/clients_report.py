@@ -14,8 +14,8 @@ hand. To write it anew:
 
     TIDEMARK_CLIENTS_MD=$PWD/docs/CLIENTS.md ./dev test
 
-**yes**: the case passed. **NO**: it failed. **n/a**: the client has no command for it.
-**not run**: it could not be tried, which counts as a failure where `CI=true`.
+**yes**: the case passed. **NO**: it failed. **n/a**: the client cannot do it
+(below is why). **not run**: it could not be tried, which counts as a failure where `CI=true`.
 
 '''
 

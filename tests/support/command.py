@@ -27,8 +27,10 @@ def find(name):
 
 
 def run(*command, environment=None, timeout=300, stdin=None, fails=False, cwd=None):
-    """Standard output as text. AssertionError when the program fails; with `fails` when it does not,
-    and the text is that of standard error; with fails=None both will do."""
+    """Standard output as text; AssertionError when the program fails.
+
+    With `fails` it must fail, and the text is that of standard error; with None both will do.
+    """
     result = subprocess.run(
         [find(command[0]), *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         input=stdin, timeout=timeout, cwd=cwd, check=False,

@@ -16,6 +16,10 @@ class Registry:
     def __init__(self, address):
         self.address = address
 
+    @classmethod
+    def of(cls, server):
+        return cls(server.address)
+
     def request(self, method, target, fields=None, body=None):
         return http1.request(self.address, method, target, fields, body)
 
@@ -80,7 +84,8 @@ class Registry:
         blobs = manifest.get('layers', []) + ([manifest['config']] if 'config' in manifest else [])
         for blob in blobs:
             content = check.status(self.get_blob(repository, blob['digest']), 200).body
-            check.equal(digest_of(content, blob['digest'].partition(':')[0]), blob['digest'], 'blob')
+            algorithm = blob['digest'].partition(':')[0]
+            check.equal(digest_of(content, algorithm), blob['digest'], 'blob')
             check.equal(len(content), blob['size'], 'size of a blob')
         return manifest
 

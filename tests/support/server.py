@@ -48,7 +48,8 @@ class Server:
     not read), `environment` is added to the own one.
     """
 
-    def __init__(self, config='# all defaults\n', environment=None, listen='127.0.0.1:0', preexec=None):
+    def __init__(self, config='# all defaults\n', environment=None, listen='127.0.0.1:0',
+                 preexec=None):
         self.directory = tempfile.mkdtemp(prefix='tidemark-')
         self.data = os.path.join(self.directory, 'data')
         self.config = os.path.join(self.directory, 'tidemark.yaml')
@@ -114,15 +115,14 @@ class Server:
             self.kill()
             raise AssertionError(f'the server did not end on SIGTERM: {self.log_text()[-2000:]}'
                                  ) from None
-        log = self.log_text()
-        for report in REPORTS:
-            assert report not in log, f'the server ended with a report: {log[-8000:]}'
-        assert status == 0, f'the server ended with status {status}: {log[-2000:]}'
+        self._check_reports()
+        assert status == 0, f'the server ended with status {status}: {self.log_text()[-2000:]}'
 
     def kill(self):
         """kill -9: no chance to put anything in order."""
         self.process.kill()
         self.process.wait()
+        self._check_reports()
 
     def restart(self):
         self.stop()
@@ -147,6 +147,11 @@ class Server:
 
     def fsck(self):
         return self.run_verb('fsck', '--data', self.data)
+
+    def check_is_clean(self):
+        """fsck finds nothing wrong."""
+        result = self.fsck()
+        assert result.returncode == 0, f'fsck: {result.stdout}{result.stderr}'
 
     def log_path(self):
         return os.path.join(self.directory, f'stderr-{self._starts}')
@@ -176,6 +181,11 @@ class Server:
                     return int(value.split()[0])
         raise AssertionError(f'/proc/<pid>/status has no {name}')
 
+    def _check_reports(self):
+        log = self.log_text()
+        for report in REPORTS:
+            assert report not in log, f'a sanitizer has reported: {log[-8000:]}'
+
     def _is_ready(self):
         if self.address is None:
             for event in self.log_events():
@@ -189,12 +199,16 @@ class Server:
             return False
 
 
-def run_suite(suite, **options):
-    """Runs all cases against one server, and as a last case that it ends cleanly."""
+def run_suite(suite, context=lambda server: server, **options):
+    """Runs all cases against one server, and after them that it is well and ends cleanly.
+
+    Cases get `context(server)`; `options` are those of Server.
+    """
     server = Server(**options)
-    suite.add('the server ends cleanly', Server.stop)
+    suite.add('after all of that fsck finds nothing wrong', lambda _: server.check_is_clean())
+    suite.add('the server ends cleanly', lambda _: server.stop())
     try:
         server.start()
-        return suite.run(server)
+        return suite.run(context(server))
     finally:
         server.remove()

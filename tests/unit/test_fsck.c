@@ -14,6 +14,8 @@
 #include <CUnit/CUnit.h>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +274,7 @@ static void test_values(void)
         {key_managed(repo, SLICE("production")), "a managed row of repository a does not decode"},
         {key_cursor(SLICE("audit")), "the cursor row of audit does not decode"},
         {key_event(2), "event 2 does not decode"},
+        {key_meta(SLICE("head")), "the head row of the index does not decode"},
     };
     struct buf before;
 
@@ -358,6 +361,8 @@ static void test_missing(void)
     check_missing(key_due(trash.due_ms, DUE_LINK, repo, blob_id("deleted")),
                   "a deleted link: the due row of blob");
     check_missing(key_event(3), "events 3 to 3 are missing");
+    check_missing(key_meta(SLICE("head")), "the next push would use one twice");
+    check_missing(key_meta(SLICE("head")), "but the head row says 0");
 }
 
 static void test_log_end(void)
@@ -625,6 +630,58 @@ static void test_strange_files(void)
     CU_ASSERT_EQUAL(found.summary.notes, 2);
 }
 
+/* --- With a server running -------------------------------------------------------------------- */
+
+static atomic_bool stop;
+
+/* Pushes and deletes blobs until told to stop, file first. No CUnit here: it is for one thread. */
+static void *push_and_delete(void *arg)
+{
+    char content[32];
+    uintptr_t failures = 0;
+
+    (void)arg;
+    for (unsigned i = 0; !atomic_load(&stop); i++) {
+        snprintf(content, sizeof(content), "content %u", i % 50);
+        struct digest digest = fixture_digest(content);
+        struct slice bytes = slice_from_cstr(content);
+        struct blob_put put = {.repository = SLICE("busy"),
+                               .actor = SLICE("tester"),
+                               .digest = digest,
+                               .size = bytes.n};
+        struct blob_delete del = {
+            .repository = SLICE("busy"), .actor = SLICE("tester"), .digest = digest};
+
+        failures += blob_file_write(store.files, &digest, bytes, NULL) != 0;
+        failures += kv_write_sync(store.kv, blob_put, &put) != 0;
+        if (i % 3 == 0)
+            failures += kv_write_sync(store.kv, blob_delete, &del) != 0;
+    }
+    return (void *)failures;
+}
+
+static void test_while_others_push(void)
+{
+    pthread_t thread;
+    void *failures = NULL;
+    uint64_t events = fixture_event_last();
+    int changes = 0;
+
+    atomic_store(&stop, false);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, push_and_delete, NULL), 0);
+    /* Until the store has changed between two runs, some times. */
+    for (int i = 0; changes < 5 && i < 100000; i++) {
+        check_clean();
+        changes += found.summary.events != events;
+        events = found.summary.events;
+    }
+    atomic_store(&stop, true);
+    pthread_join(thread, &failures);
+    CU_ASSERT_PTR_NULL(failures);
+    check_clean();
+    CU_ASSERT_EQUAL(changes, 5);
+}
+
 void test_suites(void)
 {
     CU_pSuite suite = CU_add_suite_with_setup_and_teardown("fsck", NULL, NULL, set_up, tear_down);
@@ -644,4 +701,5 @@ void test_suites(void)
     CU_add_test(suite, "wrong events", test_wrong_events);
     CU_add_test(suite, "files missing or damaged", test_files);
     CU_add_test(suite, "strange files", test_strange_files);
+    CU_add_test(suite, "while others push", test_while_others_push);
 }

@@ -413,6 +413,15 @@ static int failing_commit(void *batch)
     return failures[left - 1];
 }
 
+static atomic_int begin_fails; /* 0: does not */
+
+static int failing_begin(void *env, void **batch)
+{
+    int err = atomic_load(&begin_fails);
+
+    return err != 0 ? err : real_engine->batch_begin(env, batch);
+}
+
 static void begin_failing(void)
 {
     struct kv_options options = bench_options_default();
@@ -422,7 +431,9 @@ static void begin_failing(void)
     real_engine = kv_bench.engine;
     failing_engine = *kv_bench.engine;
     failing_engine.batch_commit = failing_commit;
+    failing_engine.batch_begin = failing_begin;
     atomic_store(&failures_left, 0);
+    atomic_store(&begin_fails, 0);
     kv_bench.engine = &failing_engine;
     bench_begin_with(&options);
     kv_bench.engine = real_engine;
@@ -492,6 +503,27 @@ static void test_failed_commit(void)
     bench_end();
 }
 
+/* A batch that cannot begin: nothing is in doubt, unless the engine says so. */
+static void test_failed_begin(void)
+{
+    begin_failing();
+    CU_ASSERT_EQUAL(bench_put("a", "1"), 0);
+    atomic_store(&begin_fails, ERR_NO_MEMORY);
+    CU_ASSERT_EQUAL(bench_put("a", "2"), ERR_NO_MEMORY);
+    CU_ASSERT_TRUE(kv_is_writable(kv_bench.store));
+    atomic_store(&begin_fails, 0);
+    CU_ASSERT_EQUAL(bench_put("b", "1"), 0);
+    CU_ASSERT_EQUAL(fatal_calls, 0);
+    atomic_store(&begin_fails, ERR_IO); /* what LMDB says once a meta page could not be written */
+    CU_ASSERT_EQUAL(bench_put("a", "2"), ERR_UNAVAILABLE);
+    CU_ASSERT_FALSE(kv_is_writable(kv_bench.store));
+    CU_ASSERT_EQUAL(fatal_calls, 1);
+    atomic_store(&begin_fails, 0);
+    CU_ASSERT_EQUAL(bench_put("a", "2"), ERR_UNAVAILABLE); /* for good */
+    CU_ASSERT_TRUE(bench_holds("a", "1"));
+    bench_end();
+}
+
 static int fn_large(struct kv_tx *tx, void *arg)
 {
     int err = 0;
@@ -551,6 +583,7 @@ static void add_tests(CU_pSuite suite)
     CU_add_test(suite, "not openable", test_not_openable);
     CU_add_test(suite, "disk full", test_disk_full);
     CU_add_test(suite, "failed commit", test_failed_commit);
+    CU_add_test(suite, "failed begin", test_failed_begin);
     CU_add_test(suite, "refused write", test_refused_write);
     CU_add_test(suite, "client with replies to come", test_client_waits);
 }

@@ -140,6 +140,8 @@ static void test_kinds(void)
     check_kind(bare_index, DOCKER_LIST, MANIFEST_DOCKER_LIST);
     check_kind(bare_index, "", MANIFEST_OCI_INDEX);
     CU_ASSERT_TRUE(slice_eq(parse_as(bare_index, DOCKER_LIST)->media_type, SLICE(DOCKER_LIST)));
+    check_kind(TYPED("", "\"manifests\":[]"), DOCKER_LIST, MANIFEST_DOCKER_LIST);
+    check_kind(TYPED("", "\"manifests\":[]"), "", MANIFEST_OCI_INDEX);
 }
 
 static void test_kinds_refused(void)

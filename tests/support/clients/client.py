@@ -27,7 +27,7 @@ class Ground:
     def __init__(self, server, directory):
         self.server = server
         self.directory = directory
-        self.registry = Registry(server.address)
+        self.registry = Registry.of(server)
 
     def wire(self):
         return Wire(self.server.address)
