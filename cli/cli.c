@@ -37,12 +37,36 @@ static const struct cli_option pull_options[] = {
     COMMON_OPTIONS,
 };
 
+static const struct cli_option events_options[] = {
+    {"follow", 'f', NULL, "wait for more, until interrupted"},
+    {"after", 0, "NUMBER", "only events after this one"},
+    {"types", 0, "TYPE,...", "only events of these types"},
+    {"repo", 0, "REPO", "only events of this repository"},
+    COMMON_OPTIONS,
+};
+
+static const struct cli_option completion_options[] = {
+    {"help", 'h', NULL, "print this"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct cli_verb verbs[] = {
     {{"push", "FILE... REF", "push files as one artifact and tag it", common_options},
      push_run,
      2,
      -1},
     {{"pull", "REF", "pull the files of an artifact", pull_options}, pull_run, 1, 1},
+    {{"ls", "[REPO]", "list the repositories, or the tags of one", common_options}, ls_run, 0, 1},
+    {{"show", "REF", "show what a tag or digest names", common_options}, show_run, 1, 1},
+    {{"tree", "REF", "show what refers to it: signatures, bills of material", common_options},
+     tree_run,
+     1,
+     1},
+    {{"events", NULL, "print what happened, oldest first", events_options}, events_run, 0, 0},
+    {{"completion", "bash|zsh", "print the completion for a shell", completion_options},
+     completion_run,
+     1,
+     1},
 };
 
 const struct cli_verb *cli_verbs(size_t *n)
