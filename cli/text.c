@@ -56,14 +56,19 @@ size_t text_width(struct slice s)
 void text_size(uint64_t bytes, char out[TEXT_SIZE_MAX])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    uint64_t tenths = bytes < UINT64_MAX / 10 ? bytes * 10 : UINT64_MAX;
     unsigned unit = 0;
 
     if (bytes < 1024) {
         snprintf(out, TEXT_SIZE_MAX, "%u B", (unsigned)bytes);
         return;
     }
-    /* 1023.95 KiB and more would be printed as 1024. */
+    /* So that ten times as much fits. */
+    if (bytes >= UINT64_MAX / 16) {
+        bytes /= 1024;
+        unit++;
+    }
+    uint64_t tenths = bytes * 10;
+    /* 1023.5 KiB and more would be printed as 1024. */
     while (tenths >= 10235 && unit + 1 < sizeof(units) / sizeof(units[0])) {
         tenths = (tenths + 512) / 1024;
         unit++;
