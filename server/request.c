@@ -207,7 +207,7 @@ static const struct body_sink collector = {
     .write = collect_write, .end = collect_end, .abort = collect_abort};
 
 /* Memory is promised before a byte is read: what is not known to be small counts as large. */
-static bool reserve_body(struct request *r, uint64_t n)
+bool request_reserve_memory(struct request *r, uint64_t n)
 {
     struct exchange *x = exchange_of(r);
     struct server *server = r->worker->server;
@@ -217,7 +217,7 @@ static bool reserve_body(struct request *r, uint64_t n)
         atomic_fetch_sub(&server->body_bytes, n);
         return false;
     }
-    x->body_reserved = n;
+    x->body_reserved += n;
     return true;
 }
 
@@ -232,7 +232,7 @@ void request_read_body(struct request *r, size_t max_bytes,
         body_result(x, ERR_HTTP_TOO_LARGE);
         return;
     }
-    if (!reserve_body(r, r->has_length ? r->content_length : max_bytes)) {
+    if (!request_reserve_memory(r, r->has_length ? r->content_length : max_bytes)) {
         body_result(x, ERR_BUSY);
         return;
     }

@@ -101,6 +101,10 @@ struct body_sink {
 void request_accept_body(struct request *r, const struct body_sink *sink, void *arg);
 void request_body_resume(struct request *r);
 
+/* Promise `n` bytes of http.body_memory to this request until it ends, for stored documents that it
+ * takes into memory as a whole. False: there is not so much left (ERR_BUSY). */
+bool request_reserve_memory(struct request *r, uint64_t n) MUST_CHECK;
+
 /* Collect a body of at most `max_bytes` in memory: `done` once with the whole (valid as long as the
  * request), or with ERR_HTTP_TOO_LARGE or ERR_BUSY (answer it), or ERR_CANCELLED (nobody to
  * answer).

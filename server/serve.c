@@ -12,6 +12,7 @@
 #include "registry/fsck.h"
 #include "server/access.h"
 #include "server/control.h"
+#include "server/draft_sweeper.h"
 #include "server/gauges.h"
 #include "server/listener.h"
 #include "server/notify.h"
@@ -37,6 +38,7 @@ struct process {
     struct event_base *base;
     struct listeners *listeners;
     struct control *control;
+    struct draft_sweeper *drafts;
     struct event *term, *interrupt, *hangup, *second, *minute, *drain;
     uint64_t drain_left_ms;
 };
@@ -156,6 +158,7 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
     (void)what;
     uploads_expire(process->store.uploads);
     kv_reader_check(process->store.kv);
+    draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
 }
 
 /*
@@ -283,6 +286,8 @@ static int serve_store(struct process *process)
             listeners_close(process->listeners);
         return complain(&fault, err);
     }
+    process->server.tag_gate = digest_gate_create();
+    process->drafts = draft_sweeper_create(process->base, process->store.kv);
     start_workers(process);
     add_events(process);
     listeners_start(process->listeners, process->settings->http_max_connections);
@@ -293,7 +298,9 @@ static int serve_store(struct process *process)
     if (process->listeners != NULL)
         listeners_close(process->listeners);
     control_stop(process->control);
+    draft_sweeper_destroy(process->drafts);
     stop_workers(&process->server);
+    digest_gate_destroy(process->server.tag_gate);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;

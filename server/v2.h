@@ -6,7 +6,7 @@
 #ifndef SERVER_V2_H
 #define SERVER_V2_H
 
-#include "registry/link.h"
+#include "registry/manifest_store.h"
 #include "server/request.h"
 
 /* The last part of the path as a digest; ERR_DIGEST_INVALID, ERR_DIGEST_UNSUPPORTED. */
@@ -38,6 +38,13 @@ struct slice v2_digest_detail(struct request *r, const char *name, const struct 
 
 /* If-Match: "<digest>". ERR_NOT_FOUND without the field, ERR_HTTP_BAD_REQUEST for another form. */
 int v2_if_match(const struct request *r, struct digest *digest, struct fault *fault) MUST_CHECK;
+
+/* What a PUT asks of the tag's binding: If-None-Match: *, If-Match. ERR_HTTP_BAD_REQUEST. */
+int v2_condition(const struct request *r, struct tag_condition *condition,
+                 struct fault *fault) MUST_CHECK;
+
+/* A 412: what the tag names now (algorithm 0: nothing), in ETag and detail. */
+void v2_send_precondition(struct request *r, const struct digest *current);
 
 /* ERR_NOT_FOUND, and the reference dropped, when a file is not as long as its row says: damage is
  * answered like a missing file, never served. */
