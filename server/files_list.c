@@ -70,6 +70,7 @@ static void write_json(struct files_list *list)
     }
     json_array_end(&w);
     json_object_end(&w);
+    buf_add_char(&list->body, '\n');
 }
 
 /*

@@ -74,6 +74,7 @@ static void send_published(struct publishing *p)
     json_name(&w, SLICE("files"));
     json_u64(&w, p->add.total);
     json_object_end(&w);
+    buf_add_char(&out, '\n');
     files_location(r, &p->add.manifest, SLICE(""));
     r->log_digest = p->add.manifest;
     response_send_bytes(r, 201, "application/json", buf_slice(&out));

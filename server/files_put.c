@@ -85,6 +85,7 @@ static void begin_answer(const struct files_put *put, struct buf *out, struct js
 static void send_answer(struct files_put *put, int status, struct buf *out, struct json_writer *w)
 {
     json_object_end(w);
+    buf_add_char(out, '\n'); /* people read it on a terminal */
     put->r->log_digest = put->file.digest;
     response_send_bytes(put->r, status, "application/json", buf_slice(out));
     buf_fini(out);

@@ -290,6 +290,7 @@ static int serve_store(struct process *process)
     process->drafts = draft_sweeper_create(process->base, process->store.kv);
     start_workers(process);
     add_events(process);
+    draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
     listeners_start(process->listeners, process->settings->http_max_connections);
     process->server.ready = true;
     notify("READY=1");
