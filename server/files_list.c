@@ -119,7 +119,20 @@ static void add_size(struct buf *out, uint64_t size)
                  units[unit]);
 }
 
-static void write_row(struct buf *out, const struct artifact_file *file, bool present)
+/* What leads from the address of the list to its files: nothing, unless its last slash was left
+ * out. */
+static struct slice link_base(const struct request *r)
+{
+    struct slice base = r->path;
+    size_t slash;
+
+    while ((slash = slice_find_char(base, '/')) < base.n)
+        base = slice_sub(base, slash + 1, SIZE_MAX);
+    return base;
+}
+
+static void write_row(struct buf *out, struct slice base, const struct artifact_file *file,
+                      bool present)
 {
     char digest[DIGEST_TEXT_MAX];
 
@@ -127,6 +140,9 @@ static void write_row(struct buf *out, const struct artifact_file *file, bool pr
     if (present) {
         /* "./" so that a name with ':' is not taken for a scheme. */
         buf_add(out, SLICE("<a href=\"./"));
+        buf_add(out, base);
+        if (base.n > 0)
+            buf_add_char(out, '/');
         file_path_encode(out, file->path);
         buf_add(out, SLICE("\">"));
         add_escaped(out, file->path);
@@ -180,7 +196,7 @@ static void write_html(struct files_list *list)
         buf_add(out, SLICE("<table>\n<tr><th>File</th><th>Size</th><th>Type</th><th>Digest</th>"
                            "</tr>\n"));
     for (unsigned i = 0; i < artifact->files_n; i++)
-        write_row(out, &artifact->files[i], list->present[i]);
+        write_row(out, link_base(list->r), &artifact->files[i], list->present[i]);
     if (artifact->files_n > 0)
         buf_add(out, SLICE("</table>\n"));
     buf_add(out, SLICE("</body>\n</html>\n"));
