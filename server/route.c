@@ -158,6 +158,9 @@ static bool matches(struct slice pattern, struct slice path, struct route_parts 
     *parts = (struct route_parts){0};
     while (pattern.n > 0) {
         size_t literal = slice_find_char(pattern, '<');
+        /* A last slash is easily left out. */
+        if (path.n == 0 && slice_eq(pattern, SLICE("/")))
+            return true;
         if (!slice_starts_with(path, slice_sub(pattern, 0, literal)))
             return false;
         path = slice_sub(path, literal, SIZE_MAX);

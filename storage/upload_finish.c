@@ -13,6 +13,7 @@
 #include "base/fault_point.h"
 #include "base/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -180,6 +181,20 @@ static void rehashed_for_finish(struct upload *upload)
         compare(upload, &digest);
 }
 
+static const struct digest *take_digest(struct upload *upload)
+{
+    if (!upload->has_digest)
+        hasher_final(upload->hasher, &upload->digest);
+    upload->has_digest = true;
+    return &upload->digest;
+}
+
+void upload_digest(struct upload *upload, struct digest *digest)
+{
+    assert(upload->state == UPLOAD_CLAIMED && upload->filling == NULL && upload->jobs == 0);
+    *digest = *take_digest(upload);
+}
+
 static void flushed_for_finish(struct upload *upload)
 {
     if (upload->err != 0) {
@@ -190,10 +205,7 @@ static void flushed_for_finish(struct upload *upload)
         upload_rehash(upload, upload->expected.algorithm, rehashed_for_finish);
         return;
     }
-    if (!upload->has_digest)
-        hasher_final(upload->hasher, &upload->digest);
-    upload->has_digest = true;
-    compare(upload, &upload->digest);
+    compare(upload, take_digest(upload));
 }
 
 void upload_finish(struct upload *upload, const struct digest *digest, upload_done_fn done,
