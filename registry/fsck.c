@@ -45,6 +45,11 @@ void fsck_note(struct fsck *f, const char *format, ...)
     va_end(arguments);
 }
 
+int fsck_may_go_on(const struct fsck *f)
+{
+    return atomic_load_explicit(&f->store->stopping, memory_order_relaxed) ? ERR_SHUTDOWN : 0;
+}
+
 /*
  * From rows to files.
  */
@@ -137,6 +142,9 @@ static int check_found_file(const struct digest *digest, const char *name, uint6
     struct fsck *f = arg;
     char text[DIGEST_TEXT_MAX];
 
+    int err = fsck_may_go_on(f);
+    if (err != 0)
+        return err;
     f->summary->files++;
     if (digest == NULL) {
         fsck_note(f, "a file among the blobs is not ours: %.128s", name);
@@ -144,8 +152,8 @@ static int check_found_file(const struct digest *digest, const char *name, uint6
     }
     for (int kind = OBJECT_BLOB; kind <= OBJECT_MANIFEST; kind++) {
         struct look_up look = {.digest = *digest, .kind = (enum object_kind)kind};
-        int err = kv_read_sync(f->store->kv, look_up, &look);
 
+        err = kv_read_sync(f->store->kv, look_up, &look);
         if (err != 0 || look.found)
             return err;
     }

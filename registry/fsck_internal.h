@@ -50,6 +50,8 @@ struct fsck {
 };
 
 /* fsck.c */
+/* ERR_SHUTDOWN when the server waits for the check to end. */
+int fsck_may_go_on(const struct fsck *f) MUST_CHECK;
 void fsck_error(struct fsck *f, const char *format, ...) PRINTF_LIKE(2, 3);
 void fsck_note(struct fsck *f, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The file of an object of the snapshot. */

@@ -112,7 +112,7 @@ static int check_events(struct fsck *f)
 
     if (err != 0)
         return err;
-    while ((err = kv_scan_next(&scan, &key, &value)) == 0) {
+    while ((err = fsck_may_go_on(f)) == 0 && (err = kv_scan_next(&scan, &key, &value)) == 0) {
         if (key_decode(key, &fields) == 0)
             check_event(f, &fields, value, hash);
         else
@@ -543,7 +543,7 @@ static int check_family(struct fsck *f, enum kv_family family, check_fn check)
 
     if (err != 0)
         return err;
-    while ((err = kv_scan_next(&scan, &key, &value)) == 0) {
+    while ((err = fsck_may_go_on(f)) == 0 && (err = kv_scan_next(&scan, &key, &value)) == 0) {
         if (key_decode(key, &fields) != 0)
             fsck_error(f, "a key of family %s does not decode", kv_family_name((uint8_t)family));
         else

@@ -267,7 +267,8 @@ static int add_descriptor(struct parser *p, const struct json *object, const cha
 
     if (m->descriptors_n == p->descriptors_max)
         return fault_set(p->fault, ERR_MANIFEST_INVALID,
-                         "the manifest has more than %u descriptors", p->limits->max_descriptors);
+                         "the manifest has more than %u descriptors (manifests.max_descriptors)",
+                         p->limits->max_descriptors);
     d->field = field;
     d->index = index;
     int err = read_descriptor(p, object, d);

@@ -26,7 +26,7 @@
 
 #include <stdlib.h>
 
-#define DELETE_TAGS_MAX 100 /* in one function */
+#define DELETE_TAGS_MAX 1000 /* in one function */
 
 /* Rows a function may write beyond its budget: for each descriptor a use row and, when it is
  * absent, its digest and obj rows; for each tag the tag, two tagof rows and the event. */

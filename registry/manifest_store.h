@@ -42,6 +42,7 @@ struct manifest_put {
     unsigned tags_n;
     struct tag_condition condition;
     bool allow_sparse;
+    enum kv_lane lane;                        /* for push_manifest: of the commit */
     int (*also)(struct kv_tx *tx, void *arg); /* last, in the same transaction; NULL: nothing */
     void *also_arg;
     /* out */
@@ -66,7 +67,7 @@ struct manifest_delete {
     bool again;             /* some of its tags are gone, more are left: run another time */
     struct holders holders; /* with ERR_MANIFEST_IN_USE */
 };
-/* By digest: removes its tags (at most 100 a run, see `again`), its use and referrer rows keep
+/* By digest: removes its tags (at most 1,000 a run, see `again`), its use and referrer rows keep
  * standing while it is in the trash. ERR_MANIFEST_UNKNOWN, ERR_MANIFEST_IN_USE. */
 int manifest_delete(struct kv_tx *tx, void *manifest_delete) MUST_CHECK;
 

@@ -153,7 +153,7 @@ static void blob_published(void *arg, int err, struct upload *upload, const stru
         return;
     }
     push->put->size = upload_offset(upload);
-    kv_write(push->client, KV_FRONT, put_blob, push, blob_committed);
+    kv_write(push->client, KV_SURE, put_blob, push, blob_committed);
 }
 
 void push_blob(struct store *store, struct kv_client *client, struct upload **upload,
@@ -331,7 +331,7 @@ static int put_manifest(struct kv_tx *tx, void *arg)
 
 static void commit(struct manifest_push *push)
 {
-    kv_write(push->client, KV_FRONT, put_manifest, push, manifest_committed);
+    kv_write(push->client, push->put->lane, put_manifest, push, manifest_committed);
 }
 
 /* On the io pool. */

@@ -15,18 +15,21 @@
 #include "base/mem.h"
 #include "server/access.h"
 #include "server/dispatch.h"
+#include "server/loopback.h"
 #include "server/worker_private.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* An answered request whose rest is at most this is read to its end, to keep the connection. */
-#define DISCARD_MAX_BYTES (256u * 1024)
+/* Requests served in one go; others have their turn before the next. */
+#define REQUESTS_PER_RUN 16
 /* A connection that ends after an answer reads on for so long, so that the client sees the answer
  * and not a reset. */
 #define LINGER_MAX_BYTES (UINT64_C(64) << 20)
@@ -94,6 +97,14 @@ static enum conn_wait wait_of(const struct conn *conn)
     return WAIT_NONE;
 }
 
+/* What the client has not taken yet of the bytes given to the kernel. */
+static int unsent_bytes(const struct conn *conn)
+{
+    int n;
+
+    return ioctl(conn->fd, SIOCOUTQ, &n) == 0 ? n : 0;
+}
+
 /* Read while there is room and a use for it. What a client pipelines while a handler works is
  * taken too: that is how its going away is noticed. */
 static void update_waits(struct conn *conn)
@@ -104,8 +115,11 @@ static void update_waits(struct conn *conn)
     enum conn_wait wait = wait_of(conn);
 
     want_read(conn, read);
-    if (wait != conn->wait)
-        worker_wait(conn, wait);
+    if (wait == conn->wait)
+        return;
+    worker_wait(conn, wait);
+    if (wait == WAIT_WRITE)
+        conn->unsent = unsent_bytes(conn);
 }
 
 /*
@@ -118,12 +132,20 @@ static void recycle(struct worker *worker, struct exchange *x)
     worker_give_exchange(worker, x);
 }
 
+/* What also a refused head needs for its answer and access line. */
+static void begin_exchange(struct conn *conn, struct exchange *x)
+{
+    x->request.worker = conn->worker;
+    x->request.conn = conn;
+    x->request.id = worker_request_id(conn->worker);
+    x->request.actor = SLICE("anonymous");
+}
+
 static struct exchange *exchange_borrow(struct conn *conn)
 {
     struct exchange *x = worker_take_exchange(conn->worker);
 
-    x->request.worker = conn->worker;
-    x->request.conn = conn;
+    begin_exchange(conn, x);
     conn->exchange = x;
     return x;
 }
@@ -284,17 +306,8 @@ static void pump_body(struct conn *conn)
 /* Answered before the body was read: read on if it is little, else give the connection up. */
 static void settle_body(struct exchange *x)
 {
-    const struct request *r = &x->request;
-
-    if (x->body != BODY_WAITING)
-        return;
-    if (!x->response.closes && !x->expects_continue && r->has_length &&
-        r->content_length - x->bytes_in <= DISCARD_MAX_BYTES) {
-        x->body = BODY_DISCARD;
-    } else {
-        x->body = BODY_LOST;
-        x->response.closes = true;
-    }
+    if (x->body == BODY_WAITING)
+        x->body = x->response.closes ? BODY_LOST : BODY_DISCARD;
 }
 
 /*
@@ -314,6 +327,9 @@ static int begin_request(struct conn *conn, size_t head_n, struct fault *fault)
     if (err == 0)
         err = http1_begin(x->codec, slice_make(x->buffer, head_n), &head, &keep_alive, fault);
     dispatch_fill(&x->request, &head);
+    if (err == ERR_HTTP_BAD_REQUEST && head.method.n > 0 && !http1_knows_method(head.method))
+        return fault_set(fault, ERR_HTTP_NOT_IMPLEMENTED, "there is no method " SLICE_FMT,
+                         SLICE_ARG(slice_sub(head.method, 0, 40)));
     if (err != 0)
         return err;
     x->body = x->request.has_body ? BODY_WAITING : BODY_NONE;
@@ -327,6 +343,8 @@ static void serve_request(struct conn *conn, size_t head_n)
     struct fault fault = FAULT_INIT;
 
     conn_set_state(conn, CONN_REQUEST);
+    /* The wait for a head is over, also when the next one is here already. */
+    worker_wait(conn, WAIT_NONE);
     int err = begin_request(conn, head_n, &fault);
     if (err == 0)
         err = dispatch_expect(&x->request, &x->expects_continue, &fault);
@@ -410,8 +428,7 @@ static void end_request(struct conn *conn)
     }
     memmove(x->buffer, x->buffer + x->taken, left);
     exchange_reset(x);
-    x->request.worker = conn->worker;
-    x->request.conn = conn;
+    begin_exchange(conn, x);
     x->received = left;
 }
 
@@ -425,11 +442,17 @@ void conn_run(struct conn *conn)
 {
     if (conn->running)
         return;
+    unsigned begun = 0;
+
     conn->running = true;
     for (bool more = true; more && conn->state != CONN_CLOSED;) {
         struct exchange *x = conn->exchange;
         more = false;
         if (conn->state == CONN_IDLE || conn->state == CONN_HEAD) {
+            if (begun++ == REQUESTS_PER_RUN) {
+                event_active(conn->read_event, EV_READ, 0);
+                break;
+            }
             more = receive_head(conn);
         } else if (conn->state == CONN_REQUEST) {
             if (x->response.done && x->request.holds == 0)
@@ -458,6 +481,15 @@ void conn_wake(struct conn *conn)
  * Events.
  */
 
+/* A streamed body may take as long as it goes on; a head or a body that is held in memory must be
+ * complete in its time, or a few bytes a minute could hold that memory for ever. */
+static bool renews_wait(const struct conn *conn)
+{
+    if (conn->wait == WAIT_BODY)
+        return conn->exchange->body_done == NULL;
+    return conn->wait != WAIT_NONE && conn->wait != WAIT_HEAD;
+}
+
 static void receive(struct conn *conn)
 {
     struct exchange *x = conn->exchange;
@@ -467,7 +499,7 @@ static void receive(struct conn *conn)
     ssize_t n = recv(conn->fd, x->buffer + x->received, sizeof(x->buffer) - x->received, 0);
     if (n > 0) {
         x->received += (size_t)n;
-        if (conn->wait != WAIT_NONE && conn->wait != WAIT_HEAD)
+        if (renews_wait(conn))
             worker_wait(conn, conn->wait);
     } else if (n == 0) {
         conn->eof = true;
@@ -525,6 +557,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     response_continue(&conn->exchange->request);
     if (conn->state != CONN_CLOSED)
         conn_run(conn);
+    if (conn->write_on)
+        conn->unsent = unsent_bytes(conn);
 }
 
 void conn_open(struct worker *worker, int fd)
@@ -535,6 +569,7 @@ void conn_open(struct worker *worker, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     conn->worker = worker;
     conn->fd = fd;
+    conn->is_loopback = loopback_socket(fd);
     conn->read_event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
     conn->write_event = event_new(worker->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
     if (conn->read_event == NULL || conn->write_event == NULL)
@@ -549,6 +584,18 @@ void conn_drain(struct conn *conn)
         conn_close(conn, "shutting down");
     else if (conn->state == CONN_REQUEST && !conn->exchange->response.sent)
         conn->exchange->response.closes = true;
+}
+
+/* The kernel tells of room only when a third of its buffer is free: a slow client takes some
+ * without that. */
+static void expire_write(struct conn *conn)
+{
+    int unsent = unsent_bytes(conn);
+
+    if (unsent < conn->unsent)
+        conn->unsent = unsent;
+    else
+        conn_close(conn, "the client takes nothing of its answer");
 }
 
 void conn_expired(struct conn *conn)
@@ -568,7 +615,7 @@ void conn_expired(struct conn *conn)
         abort_body(conn, ERR_HTTP_TIMEOUT, &fault);
         break;
     case WAIT_WRITE:
-        conn_close(conn, "the client takes nothing of its answer");
+        expire_write(conn);
         return;
     case WAIT_LINGER:
         conn_close(conn, "answered, and the client did not close");

@@ -33,11 +33,13 @@ struct conn {
     struct exchange *exchange; /* NULL when idle */
     struct event *read_event, *write_event;
     bool read_on, write_on; /* the events are added */
+    bool is_loopback;       /* it came in at 127.0.0.0/8 or ::1 */
     bool eof;               /* the client will send no more */
     bool running;           /* inside conn_run: completions need not wake it */
     bool awake;             /* on the worker's ready list */
     enum conn_wait wait;
     uint64_t wait_since_ms;
+    int unsent; /* bytes in the kernel when the wait for the client to take some began */
     struct conn *wait_prev, *wait_next;
     struct conn *prev, *next; /* all of the worker's */
     struct conn *ready_next;  /* ready list */

@@ -3,6 +3,7 @@
 
 #include "server/control.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slice.h"
@@ -18,11 +19,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#define SOCKET_NAME     "control.sock"
-#define QUESTION_MAX    128
-#define QUESTION_WAIT_S 5
+#define SOCKET_NAME      "control.sock"
+#define QUESTION_MAX     128
+#define QUESTION_WAIT_MS 5000
+#define ANSWER_WAIT_S    10
+#define ACCEPT_PAUSE_NS  100000000
 
 struct control {
     struct store *store;
@@ -49,14 +53,24 @@ static bool may_ask(int fd)
            (peer.uid == geteuid() || peer.uid == 0);
 }
 
-/* A line, without its end; false when the peer does not say one in time. */
-static bool read_question(int fd, char question[QUESTION_MAX])
+/* Bytes of the peer before `deadline_ms`; false when there are none, or the server stops. */
+static bool wait_readable(const struct control *control, int fd, uint64_t deadline_ms)
 {
-    const struct timeval wait = {QUESTION_WAIT_S, 0};
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                            {.fd = control->stop_fd, .events = POLLIN}};
+    uint64_t now_ms = clock_mono_ms();
+
+    return now_ms < deadline_ms && poll(fds, 2, (int)(deadline_ms - now_ms)) > 0 &&
+           fds[1].revents == 0;
+}
+
+/* A line, without its end; false when the peer does not say one in time. */
+static bool read_question(const struct control *control, int fd, char question[QUESTION_MAX])
+{
+    uint64_t deadline_ms = clock_mono_ms() + QUESTION_WAIT_MS;
     size_t n = 0;
 
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    while (n < QUESTION_MAX - 1) {
+    while (n < QUESTION_MAX - 1 && wait_readable(control, fd, deadline_ms)) {
         if (read(fd, question + n, 1) != 1)
             return false;
         if (question[n] == '\n') {
@@ -70,12 +84,16 @@ static bool read_question(int fd, char question[QUESTION_MAX])
 
 static void answer(struct control *control, int fd)
 {
+    const struct timeval patience = {ANSWER_WAIT_S, 0};
     char question[QUESTION_MAX];
     FILE *out;
     int status = 2;
 
-    if (!may_ask(fd) || !read_question(fd, question) || (out = fdopen(dup(fd), "w")) == NULL)
+    if (!may_ask(fd) || !read_question(control, fd, question) ||
+        (out = fdopen(dup(fd), "w")) == NULL)
         return;
+    /* An asker that stops reading must not stop the server from stopping. */
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     setvbuf(out, NULL, _IOLBF, 0);
     log_info("control.question", "a process verb asks", LOG_CSTR("question", question));
     if (strcmp(question, "fsck") == 0)
@@ -84,6 +102,19 @@ static void answer(struct control *control, int fd)
         fprintf(out, "this server does not know '%s'\n", question);
     fprintf(out, "exit %d\n", status);
     fclose(out);
+}
+
+static void accept_one(struct control *control)
+{
+    const struct timespec pause = {0, ACCEPT_PAUSE_NS};
+    int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        answer(control, fd);
+        close(fd);
+    } else if (errno != EAGAIN) {
+        nanosleep(&pause, NULL); /* out of descriptors: the asker stays in the backlog */
+    }
 }
 
 static void *control_thread(void *arg)
@@ -97,13 +128,8 @@ static void *control_thread(void *arg)
             return NULL;
         if (fds[1].revents != 0)
             return NULL;
-        if ((fds[0].revents & POLLIN) == 0)
-            continue;
-        int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0) {
-            answer(control, fd);
-            close(fd);
-        }
+        if ((fds[0].revents & POLLIN) != 0)
+            accept_one(control);
     }
 }
 

@@ -36,7 +36,6 @@ static void split_target(struct request *r)
 
 void dispatch_fill(struct request *r, const struct http_head *head)
 {
-    r->id = worker_request_id(r->worker);
     r->method = method_parse(head->method);
     r->target = head->target;
     r->host = head->host;
@@ -47,7 +46,6 @@ void dispatch_fill(struct request *r, const struct http_head *head)
     r->has_length = head->has_length;
     r->content_length = head->content_length;
     r->has_body = head->is_chunked || head->content_length > 0;
-    r->actor = SLICE("anonymous");
     split_target(r);
 }
 

@@ -2,7 +2,6 @@
 #include "config.h"
 #include "server/files.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "server/v2.h"
 
@@ -93,7 +92,12 @@ static void parse_run(struct pool_job *job)
 
 static void parse_done(struct pool_job *job)
 {
-    end(CONTAINER_OF(job, struct files_load, job));
+    struct files_load *load = CONTAINER_OF(job, struct files_load, job);
+
+    /* The parsed tree is many times the text. */
+    if (load->err == 0)
+        load->err = request_reserve(load->r, load->arena->used_bytes);
+    end(load);
 }
 
 /* On the io pool. */
@@ -131,14 +135,9 @@ static void opened(void *arg, int err, struct blob_file *file)
 {
     struct files_load *load = arg;
 
-    if (err == 0)
-        err = v2_file_check(file, load->get.size);
-    if (err == ERR_NOT_FOUND) {
-        log_error("manifest.missing",
-                  "a manifest of the index has no file of its size; pushing it again heals it",
-                  LOG_DIGEST("digest", &load->get.digest), LOG_STR("repo", load->r->repository));
+    err = v2_file_check(load->r, err, file, &load->get.digest, load->get.size);
+    if (err == ERR_NOT_FOUND)
         err = ERR_MANIFEST_UNKNOWN;
-    }
     if (err != 0) {
         load->err = err;
         end(load);
@@ -150,15 +149,19 @@ static void opened(void *arg, int err, struct blob_file *file)
     pool_submit(load->r->worker->server->store->io, &load->job);
 }
 
-/* The bytes are in a file: memory for them is promised as for those of a push. */
-static void open_file(struct files_load *load)
+/* The bytes are in a file: memory for them counts like that of a push. */
+static int prepare_read(struct files_load *load)
 {
     load->get.media_type = arena_dup(load->arena, load->get.media_type);
-    if (!request_reserve_memory(load->r, load->get.size))
-        load->err = ERR_BUSY;
-    else if ((load->bytes = arena_alloc(load->arena, load->get.size)) == NULL ||
-             load->get.media_type.p == NULL)
-        load->err = ERR_NO_MEMORY;
+    load->bytes = arena_alloc(load->arena, load->get.size);
+    if (load->get.media_type.p == NULL || load->bytes == NULL)
+        return ERR_NO_MEMORY;
+    return request_reserve(load->r, load->get.size);
+}
+
+static void open_file(struct files_load *load)
+{
+    load->err = prepare_read(load);
     if (load->err != 0)
         end(load);
     else

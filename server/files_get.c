@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "registry/blob.h"
 #include "server/files.h"
@@ -50,14 +49,9 @@ static void opened(void *arg, int err, struct blob_file *file)
     struct files_get *get = arg;
     struct request *r = get->r;
 
-    if (err == 0)
-        err = v2_file_check(file, get->blob.size);
-    if (err == ERR_NOT_FOUND) {
-        log_error("blob.missing",
-                  "a blob of the index has no file of its size; pushing it again heals it",
-                  LOG_DIGEST("digest", &get->blob.digest), LOG_STR("repo", r->repository));
+    err = v2_file_check(r, err, file, &get->blob.digest, get->blob.size);
+    if (err == ERR_NOT_FOUND)
         err = ERR_FILE_UNKNOWN;
-    }
     if (err != 0) {
         refuse(get, err, NULL);
         return;
@@ -110,12 +104,10 @@ static void loaded(void *arg, int err, const struct fault *fault)
 void files_get(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct files_get *get = arena_alloc(&r->arena, sizeof(*get));
+    struct files_get *get = v2_alloc(r, sizeof(*get));
 
-    if (get == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (get == NULL)
         return;
-    }
     get->r = r;
     get->load = (struct files_load){.r = r, .arena = &r->arena, .done = loaded, .arg = get};
     int err = files_reference(r, &get->load.reference, &fault);

@@ -22,6 +22,7 @@ struct http1 {
     struct slice piece;
     bool head_complete, complete;
     size_t overhead; /* bytes since the last piece of body */
+    char last;       /* byte of the framing that was looked at */
 };
 
 static int on_headers_complete(llhttp_t *parser)
@@ -48,6 +49,21 @@ static int on_message_complete(llhttp_t *parser)
 
     codec->complete = true;
     return HPE_PAUSED;
+}
+
+bool http1_knows_method(struct slice method)
+{
+    static const char *const names[] = {
+#define X(number, name, text) #text,
+        HTTP_ALL_METHOD_MAP(X)
+#undef X
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (slice_eq(method, slice_from_cstr(names[i])))
+            return true;
+    }
+    return false;
 }
 
 struct http1 *http1_create(void)
@@ -95,6 +111,7 @@ int http1_begin(struct http1 *codec, struct slice bytes, const struct http_head 
     codec->head_complete = false;
     codec->complete = false;
     codec->overhead = 0;
+    codec->last = '\0';
     int err = execute(codec, bytes, &used, fault);
     if (err != 0)
         return err;
@@ -105,6 +122,29 @@ int http1_begin(struct http1 *codec, struct slice bytes, const struct http_head 
         return fault_set(fault, ERR_HTTP_BAD_REQUEST, "malformed request: its framing is unclear");
     *keep_alive = llhttp_should_keep_alive(parser) != 0;
     return 0;
+}
+
+static bool scan_framing(struct http1 *codec, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.n; i++) {
+        if (bytes.p[i] == '\n' && codec->last != '\r')
+            return true;
+        codec->last = bytes.p[i];
+    }
+    return false;
+}
+
+/* The parser takes some line ends of a chunked body without CR, even in strict mode; proxies have
+ * been seen not to. */
+static bool has_bare_lf(struct http1 *codec, struct slice bytes, const struct http1_step *step)
+{
+    struct slice used = slice_sub(bytes, 0, step->used);
+
+    if (step->piece.n == 0)
+        return scan_framing(codec, used);
+    size_t before = (size_t)(step->piece.p - bytes.p);
+    return scan_framing(codec, slice_sub(used, 0, before)) ||
+           scan_framing(codec, slice_sub(used, before + step->piece.n, SIZE_MAX));
 }
 
 int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
@@ -119,6 +159,9 @@ int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
     step->complete = codec->complete;
     if (err != 0)
         return err;
+    if (has_bare_lf(codec, bytes, step))
+        return fault_set(fault, ERR_HTTP_BAD_REQUEST,
+                         "malformed request: a line ends in LF without CR");
     codec->overhead += step->used - step->piece.n;
     if (codec->overhead > OVERHEAD_MAX)
         return fault_set(fault, ERR_HTTP_BAD_REQUEST,

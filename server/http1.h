@@ -18,6 +18,9 @@ void http1_destroy(struct http1 *codec);
 int http1_begin(struct http1 *codec, struct slice bytes, const struct http_head *head,
                 bool *keep_alive, struct fault *fault) MUST_CHECK;
 
+/* Whether the parser has the method at all (not whether an endpoint does). */
+bool http1_knows_method(struct slice method);
+
 struct http1_step {
     size_t used;        /* bytes consumed of those given */
     struct slice piece; /* of the body, within those bytes; may be empty */

@@ -3,6 +3,27 @@
 
 #include "server/loopback.h"
 
+#include "server/conn.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+bool loopback_socket(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t n = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &n) != 0)
+        return false;
+    if (address.ss_family == AF_INET)
+        return (ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr) >> 24) == 127;
+    if (address.ss_family != AF_INET6)
+        return false;
+    const struct in6_addr *six = &((struct sockaddr_in6 *)&address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+}
+
 bool loopback_host(struct slice host)
 {
     struct slice rest, part;
@@ -59,13 +80,17 @@ int loopback_check(const struct request *r, struct fault *fault)
                          "), and this registry has no authentication: whoever reaches the proxy "
                          "could push. To allow that, set http.allow_proxy: true",
                          SLICE_ARG(proxy->name));
-    if (origin.p == NULL && site.p == NULL)
-        return 0;
-    if (!loopback_host(r->host))
+    bool is_from_page = origin.p != NULL || site.p != NULL;
+    /* Also without those fields: a page whose name was made to mean 127.0.0.1 sends neither. */
+    if (!loopback_host(r->host) && (is_from_page || (r->conn->is_loopback && r->host.n > 0)) &&
+        !r->worker->settings->http_allow_proxy)
         return fault_set(fault, ERR_HTTP_FORBIDDEN,
-                         "a browser sent this request to '" SLICE_FMT
-                         "'; pages may use a registry without authentication only as localhost",
+                         "this registry has no authentication, so that on this machine it answers "
+                         "to localhost and 127.0.0.1 only, not to '" SLICE_FMT
+                         "'. To allow other names, set http.allow_proxy: true",
                          SLICE_ARG(slice_sub(r->host, 0, 100)));
+    if (!is_from_page)
+        return 0;
     if ((origin.p != NULL && !is_loopback_origin(origin)) || slice_eq(site, SLICE("cross-site")))
         return fault_set(fault, ERR_HTTP_FORBIDDEN,
                          "a page of another site sent this request, and this registry has no "

@@ -14,4 +14,7 @@ int loopback_check(const struct request *r, struct fault *fault) MUST_CHECK;
 /* True for localhost, 127.0.0.0/8 and [::1], with or without a port. */
 bool loopback_host(struct slice host);
 
+/* Whether a connection came in at an address of this machine alone. */
+bool loopback_socket(int fd);
+
 #endif

@@ -29,15 +29,6 @@ struct slice request_field(const struct request *r, struct slice name)
     return slice_make(NULL, 0);
 }
 
-unsigned request_field_count(const struct request *r, struct slice name)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < r->fields_n; i++)
-        count += slice_eq(r->fields[i].name, name);
-    return count;
-}
-
 /*
  * The query.
  */
@@ -164,6 +155,20 @@ void request_body_resume(struct request *r)
     conn_wake(r->conn);
 }
 
+int request_reserve(struct request *r, uint64_t n)
+{
+    struct exchange *x = exchange_of(r);
+    struct server *server = r->worker->server;
+
+    if (atomic_fetch_add(&server->body_bytes, n) + n >
+        r->worker->settings->http_body_memory_bytes) {
+        atomic_fetch_sub(&server->body_bytes, n);
+        return ERR_BUSY;
+    }
+    x->body_reserved += n;
+    return 0;
+}
+
 /* Where a collected body ends: exactly once. */
 static void body_result(struct exchange *x, int err)
 {
@@ -182,6 +187,12 @@ static int collect_write(void *arg, struct slice bytes, size_t *taken)
         *taken = 0;
         body_result(x, ERR_HTTP_TOO_LARGE);
         return ERR_HTTP_TOO_LARGE;
+    }
+    int err = request_reserve(&x->request, bytes.n);
+    if (err != 0) {
+        *taken = 0;
+        body_result(x, err);
+        return err;
     }
     buf_add(&x->body_bytes, bytes);
     *taken = bytes.n;
@@ -206,21 +217,6 @@ static void collect_abort(void *arg, int err)
 static const struct body_sink collector = {
     .write = collect_write, .end = collect_end, .abort = collect_abort};
 
-/* Memory is promised before a byte is read: what is not known to be small counts as large. */
-bool request_reserve_memory(struct request *r, uint64_t n)
-{
-    struct exchange *x = exchange_of(r);
-    struct server *server = r->worker->server;
-
-    if (atomic_fetch_add(&server->body_bytes, n) + n >
-        r->worker->settings->http_body_memory_bytes) {
-        atomic_fetch_sub(&server->body_bytes, n);
-        return false;
-    }
-    x->body_reserved += n;
-    return true;
-}
-
 void request_read_body(struct request *r, size_t max_bytes,
                        void (*done)(void *arg, int err, struct slice body), void *arg)
 {
@@ -230,10 +226,6 @@ void request_read_body(struct request *r, size_t max_bytes,
     x->body_done_arg = arg;
     if (r->has_length && r->content_length > max_bytes) {
         body_result(x, ERR_HTTP_TOO_LARGE);
-        return;
-    }
-    if (!request_reserve_memory(r, r->has_length ? r->content_length : max_bytes)) {
-        body_result(x, ERR_BUSY);
         return;
     }
     buf_init(&x->body_bytes, max_bytes);

@@ -33,7 +33,6 @@ enum method {
 const char *method_name(enum method method);
 
 struct route;
-struct response;
 
 struct request {
     struct worker *worker;
@@ -64,7 +63,6 @@ struct request {
 
     bool gone; /* the client went away */
     unsigned holds;
-    struct response *response;
     struct digest log_digest; /* for the access line; algorithm 0 = none */
     int err;                  /* of the answer, for the access line */
 };
@@ -72,7 +70,6 @@ struct request {
 /* Value of a field by its lower-case name; p == NULL when absent. Of several fields of one name,
  * the first. */
 struct slice request_field(const struct request *r, struct slice name);
-unsigned request_field_count(const struct request *r, struct slice name);
 
 /* Query parameters, percent-decoded into the arena. `index` counts parameters of that name from 0.
  * ERR_NOT_FOUND, ERR_HTTP_BAD_REQUEST (bad escapes, NUL), ERR_NO_MEMORY. */
@@ -101,9 +98,9 @@ struct body_sink {
 void request_accept_body(struct request *r, const struct body_sink *sink, void *arg);
 void request_body_resume(struct request *r);
 
-/* Promise `n` bytes of http.body_memory to this request until it ends, for stored documents that it
- * takes into memory as a whole. False: there is not so much left (ERR_BUSY). */
-bool request_reserve_memory(struct request *r, uint64_t n) MUST_CHECK;
+/* Count `n` bytes that this request holds in memory against http.body_memory, until its end.
+ * ERR_BUSY when they are too many. */
+int request_reserve(struct request *r, uint64_t n) MUST_CHECK;
 
 /* Collect a body of at most `max_bytes` in memory: `done` once with the whole (valid as long as the
  * request), or with ERR_HTTP_TOO_LARGE or ERR_BUSY (answer it), or ERR_CANCELLED (nobody to
@@ -113,7 +110,7 @@ void request_read_body(struct request *r, size_t max_bytes,
                        void (*done)(void *arg, int err, struct slice body), void *arg);
 
 /*
- * The answer. Names are static strings, values are copied to the arena. Every answer gets Date,
+ * The answer. Names are static strings, values are copied. Every answer gets Date,
  * Content-Length (or none for 204/304), X-Content-Type-Options; those of /v2 the API version field.
  */
 void response_field(struct request *r, const char *name, struct slice value);
@@ -126,9 +123,6 @@ void response_send_empty(struct request *r, int status);
 /* Status and bytes. Bytes are written before this returns or copied: they need not live longer.
  * With HEAD only the head goes out, with the Content-Length GET would have. */
 void response_send_bytes(struct request *r, int status, const char *media_type, struct slice bytes);
-
-/* HEAD of something not in hand: the head with this length. */
-void response_send_head(struct request *r, int status, const char *media_type, uint64_t length);
 
 /* A file, whole or by Range / If-Range / If-None-Match of the request against `etag` (quotes
  * included): 200, 206 (multipart for several), 304 or 416. Takes the caller's reference to `file`;

@@ -15,6 +15,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* What is left of an answered request is read to its end when it is at most this. */
+#define DISCARD_MAX_BYTES (UINT64_C(256) * 1024)
+
 static const char *status_line(int status)
 {
     static const struct {
@@ -102,6 +105,19 @@ void response_close(struct request *r)
     exchange_of(r)->response.closes = true;
 }
 
+/* Sixteen hex digits, as the access line has them. */
+static void add_id(struct buf *out, uint64_t id)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[16];
+
+    for (size_t i = sizeof(text); i-- > 0; id >>= 4)
+        text[i] = digits[id & 15];
+    buf_add(out, SLICE("X-Request-Id: "));
+    buf_add(out, slice_make(text, sizeof(text)));
+    buf_add(out, SLICE("\r\n"));
+}
+
 bool response_begin(struct request *r, int status)
 {
     struct exchange *x = exchange_of(r);
@@ -115,15 +131,22 @@ bool response_begin(struct request *r, int status)
     return false;
 }
 
-/* A client that waits for 100 Continue and gets an answer instead will not send the body, or may:
- * only closing says which bytes come next. */
+/* An answer that comes before the end of the body: the rest is read only when it is known to be
+ * little. A client that waits for 100 Continue may send its body or not: only closing says which
+ * bytes come next. */
+static bool leaves_body(const struct exchange *x)
+{
+    const struct request *r = &x->request;
+
+    if (x->body == BODY_NONE || x->body == BODY_DISCARD)
+        return false;
+    return x->body == BODY_LOST || x->expects_continue || !r->has_length ||
+           r->content_length - x->bytes_in > DISCARD_MAX_BYTES;
+}
+
 static void decide_closing(struct exchange *x)
 {
-    if (x->expects_continue && x->body == BODY_WAITING)
-        x->response.closes = true;
-    if (x->body == BODY_WAITING && !x->request.has_length)
-        x->response.closes = true;
-    if (x->request.worker->server->draining)
+    if (leaves_body(x) || x->request.worker->server->draining)
         x->response.closes = true;
 }
 
@@ -135,7 +158,7 @@ struct slice response_head(struct request *r, struct slice media_type, const uin
     decide_closing(x);
     buf_add(out, slice_from_cstr(status_line(x->response.status)));
     buf_add(out, worker_date_field(r->worker));
-    buf_addf(out, "X-Request-Id: %016llx\r\n", (unsigned long long)r->id);
+    add_id(out, r->id);
     buf_add(out, SLICE("X-Content-Type-Options: nosniff\r\n"));
     if (r->route != NULL && r->route->is_v2)
         buf_add(out, SLICE("Docker-Distribution-Api-Version: registry/2.0\r\n"));
@@ -202,10 +225,4 @@ void response_send_typed(struct request *r, int status, struct slice media_type,
 void response_send_bytes(struct request *r, int status, const char *media_type, struct slice bytes)
 {
     response_send_typed(r, status, slice_from_cstr(media_type), bytes);
-}
-
-void response_send_head(struct request *r, int status, const char *media_type, uint64_t length)
-{
-    if (response_begin(r, status))
-        send_all(r, response_head(r, slice_from_cstr(media_type), &length), SLICE(""));
 }

@@ -26,8 +26,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define EXIT_USAGE    2
-#define DRAIN_POLL_MS 20
+#define EXIT_USAGE           2
+#define DRAIN_POLL_MS        20
+#define RESERVED_DESCRIPTORS 64
 
 struct process {
     struct server server;
@@ -62,6 +63,26 @@ static void apply_log_settings(const struct settings *settings)
     log_set_format(formats[settings->log_format]);
 }
 
+/* A connection and the file it reads are two descriptors; the rest of the process needs some. */
+static uint64_t connections_max(const struct settings *settings)
+{
+    struct rlimit limit;
+    uint64_t max = settings->http_max_connections;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return max;
+    uint64_t room = limit.rlim_cur > 2 * RESERVED_DESCRIPTORS
+                        ? (limit.rlim_cur - RESERVED_DESCRIPTORS) / 2
+                        : limit.rlim_cur / 4;
+    if (room >= max)
+        return max;
+    log_warn("server.limits",
+             "fewer connections than http.max_connections fit into the limit of "
+             "open files (ulimit -n, LimitNOFILE)",
+             LOG_U64("connections", room), LOG_U64("wanted", max));
+    return room;
+}
+
 static void swap_settings(struct process *process, const struct settings *settings)
 {
     settings_unref(process->settings);
@@ -69,7 +90,7 @@ static void swap_settings(struct process *process, const struct settings *settin
     apply_log_settings(settings);
     const struct upload_options uploads = upload_options_of(settings);
     uploads_set_options(process->store.uploads, &uploads);
-    listeners_set_max(process->listeners, settings->http_max_connections);
+    listeners_set_max(process->listeners, connections_max(settings));
     for (unsigned i = 0; i < process->server.workers_n; i++)
         worker_set_settings(process->server.workers[i], settings);
 }
@@ -83,6 +104,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (process->server.draining)
+        return;
     notify("RELOADING=1");
     int err = settings_reload(config_path(process->config), &process->overrides, process->settings,
                               &settings, &key, &fault);
@@ -148,6 +171,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     uploads_measure(process->store.uploads);
+    uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
 
 static void on_minute(evutil_socket_t fd, short what, void *arg)
@@ -156,7 +180,6 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    uploads_expire(process->store.uploads);
     kv_reader_check(process->store.kv);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
 }
@@ -291,13 +314,14 @@ static int serve_store(struct process *process)
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
-    listeners_start(process->listeners, process->settings->http_max_connections);
+    listeners_start(process->listeners, connections_max(process->settings));
     process->server.ready = true;
     notify("READY=1");
     event_base_dispatch(process->base);
     process->server.ready = false;
     if (process->listeners != NULL)
         listeners_close(process->listeners);
+    store_stop(&process->store);
     control_stop(process->control);
     draft_sweeper_destroy(process->drafts);
     stop_workers(&process->server);

@@ -4,6 +4,16 @@
 #include "server/v2.h"
 
 #include "base/json.h"
+#include "base/log.h"
+
+void *v2_alloc(struct request *r, size_t size_bytes)
+{
+    void *p = arena_alloc(&r->arena, size_bytes);
+
+    if (p == NULL)
+        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    return p;
+}
 
 int v2_digest_argument(const struct request *r, struct digest *digest, struct fault *fault)
 {
@@ -16,6 +26,17 @@ void v2_digest_field(struct request *r, const struct digest *digest)
 
     response_field(r, "Docker-Content-Digest", digest_format(digest, text));
     r->log_digest = *digest;
+}
+
+int v2_admit(const struct request *r, uint64_t bytes, struct fault *fault)
+{
+    struct store *store = r->worker->server->store;
+
+    if (!kv_is_writable(store->kv))
+        return fault_set(fault, ERR_UNAVAILABLE,
+                         "writes are stopped, because a commit of the index failed; they go on "
+                         "when the server has been started again");
+    return uploads_admit(store->uploads, bytes, fault);
 }
 
 struct slice v2_etag(struct request *r, const struct digest *digest)
@@ -134,10 +155,18 @@ void v2_send_precondition(struct request *r, const struct digest *current)
     response_send_error(r, ERR_HTTP_PRECONDITION, &fault, v2_digest_detail(r, "current", current));
 }
 
-int v2_file_check(struct blob_file *file, uint64_t size)
+int v2_file_check(const struct request *r, int err, struct blob_file *file,
+                  const struct digest *digest, uint64_t size)
 {
-    if (file->size == size)
-        return 0;
-    blob_file_unref(file);
-    return ERR_NOT_FOUND;
+    if (err == 0 && file->size != size) {
+        blob_file_unref(file);
+        err = ERR_NOT_FOUND;
+    }
+    /* The row says it is there: the answer that makes a client push it again heals it. */
+    if (err == ERR_NOT_FOUND)
+        log_error(
+            "blob.missing",
+            "the index names a file that is not there with its size; pushing it again heals it",
+            LOG_DIGEST("digest", digest), LOG_STR("repo", r->repository));
+    return err;
 }

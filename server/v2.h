@@ -9,6 +9,9 @@
 #include "registry/manifest_store.h"
 #include "server/request.h"
 
+/* Memory of the request for a handler's state. NULL when there is none, which is answered then. */
+void *v2_alloc(struct request *r, size_t size_bytes) MUST_CHECK;
+
 /* The last part of the path as a digest; ERR_DIGEST_INVALID, ERR_DIGEST_UNSUPPORTED. */
 int v2_digest_argument(const struct request *r, struct digest *digest,
                        struct fault *fault) MUST_CHECK;
@@ -30,6 +33,10 @@ struct v2_page {
 /* ERR_PAGINATION_INVALID, ERR_HTTP_BAD_REQUEST. */
 int v2_page_parse(struct request *r, struct v2_page *page, struct fault *fault) MUST_CHECK;
 
+/* Whether a push of so many bytes has a prospect, asked before any is read: ERR_DISK_FULL,
+ * ERR_UNAVAILABLE. */
+int v2_admit(const struct request *r, uint64_t bytes, struct fault *fault) MUST_CHECK;
+
 /* {"holders":[...],"more":bool} for MANIFEST_IN_USE and BLOB_IN_USE; in the arena. */
 struct slice v2_holders_detail(struct request *r, const struct holders *holders);
 
@@ -46,8 +53,10 @@ int v2_condition(const struct request *r, struct tag_condition *condition,
 /* A 412: what the tag names now (algorithm 0: nothing), in ETag and detail. */
 void v2_send_precondition(struct request *r, const struct digest *current);
 
-/* ERR_NOT_FOUND, and the reference dropped, when a file is not as long as its row says: damage is
- * answered like a missing file, never served. */
-int v2_file_check(struct blob_file *file, uint64_t size) MUST_CHECK;
+/* The outcome of opening the file of an object whose row says `size`: `err`, or ERR_NOT_FOUND with
+ * the reference dropped when the file has another size. Damage is logged and answered like a
+ * missing file, never served. */
+int v2_file_check(const struct request *r, int err, struct blob_file *file,
+                  const struct digest *digest, uint64_t size) MUST_CHECK;
 
 #endif

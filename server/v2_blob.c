@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "registry/blob.h"
 #include "server/handlers.h"
@@ -21,15 +20,9 @@ static void send_file(void *arg, int err, struct blob_file *file)
     struct blob_read *read = arg;
     struct request *r = read->r;
 
-    if (err == 0)
-        err = v2_file_check(file, read->get.size);
-    if (err == ERR_NOT_FOUND) {
-        /* The row says it is there: the answer that makes a client push it again heals it. */
-        log_error("blob.missing",
-                  "a blob of the index has no file of its size; pushing it again heals it",
-                  LOG_DIGEST("digest", &read->get.digest), LOG_STR("repo", r->repository));
+    err = v2_file_check(r, err, file, &read->get.digest, read->get.size);
+    if (err == ERR_NOT_FOUND)
         err = ERR_BLOB_UNKNOWN;
-    }
     if (err != 0) {
         response_send_error(r, err, NULL, SLICE(""));
     } else {
@@ -58,12 +51,10 @@ static void open_file(void *arg, int err)
 void v2_blob_get(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct blob_read *read = arena_alloc(&r->arena, sizeof(*read));
+    struct blob_read *read = v2_alloc(r, sizeof(*read));
 
-    if (read == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (read == NULL)
         return;
-    }
     read->r = r;
     read->get.repository = r->repository;
     int err = v2_digest_argument(r, &read->get.digest, &fault);
@@ -103,12 +94,10 @@ static void send_deleted(void *arg, int err)
 void v2_blob_delete(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct blob_removal *removal = arena_alloc(&r->arena, sizeof(*removal));
+    struct blob_removal *removal = v2_alloc(r, sizeof(*removal));
 
-    if (removal == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (removal == NULL)
         return;
-    }
     removal->r = r;
     removal->del.repository = r->repository;
     removal->del.actor = r->actor;

@@ -7,7 +7,6 @@
  */
 #include "config.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "registry/manifest_store.h"
 #include "registry/tag.h"
@@ -24,14 +23,9 @@ static void send_file(void *arg, int err, struct blob_file *file)
     struct manifest_read *read = arg;
     struct request *r = read->r;
 
-    if (err == 0)
-        err = v2_file_check(file, read->get.size);
-    if (err == ERR_NOT_FOUND) {
-        log_error("manifest.missing",
-                  "a manifest of the index has no file of its size; pushing it again heals it",
-                  LOG_DIGEST("digest", &read->get.digest), LOG_STR("repo", r->repository));
+    err = v2_file_check(r, err, file, &read->get.digest, read->get.size);
+    if (err == ERR_NOT_FOUND)
         err = ERR_MANIFEST_UNKNOWN;
-    }
     if (err != 0) {
         response_send_error(r, err, NULL, SLICE(""));
     } else {
@@ -66,12 +60,10 @@ static void send_manifest(void *arg, int err)
 void v2_manifest_get(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct manifest_read *read = arena_alloc(&r->arena, sizeof(*read));
+    struct manifest_read *read = v2_alloc(r, sizeof(*read));
 
-    if (read == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (read == NULL)
         return;
-    }
     read->r = r;
     read->get.repository = r->repository;
     int err = reference_parse(r->argument, &read->get.reference, &fault);
@@ -108,12 +100,10 @@ static void send_tag_deleted(void *arg, int err)
 static void delete_tag(struct request *r, struct slice tag)
 {
     struct fault fault = FAULT_INIT;
-    struct tag_removal *removal = arena_alloc(&r->arena, sizeof(*removal));
+    struct tag_removal *removal = v2_alloc(r, sizeof(*removal));
 
-    if (removal == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (removal == NULL)
         return;
-    }
     removal->r = r;
     removal->del.repository = r->repository;
     removal->del.actor = r->actor;
@@ -158,12 +148,10 @@ static void send_manifest_deleted(void *arg, int err)
 
 static void delete_manifest(struct request *r, const struct digest *digest)
 {
-    struct manifest_removal *removal = arena_alloc(&r->arena, sizeof(*removal));
+    struct manifest_removal *removal = v2_alloc(r, sizeof(*removal));
 
-    if (removal == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (removal == NULL)
         return;
-    }
     removal->r = r;
     removal->del.repository = r->repository;
     removal->del.actor = r->actor;

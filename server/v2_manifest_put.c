@@ -144,6 +144,12 @@ static void push(struct manifest_write *write)
         finish(write);
         return;
     }
+    /* The parsed tree is many times the body, and stays until the commit. */
+    if (request_reserve(r, r->arena.used_bytes) != 0) {
+        response_send_errorf(r, ERR_BUSY, "too many manifests are being pushed; try again");
+        finish(write);
+        return;
+    }
     push_manifest(r->worker->server->store, r->worker->kv, write->body, &write->put, answer, write);
 }
 
@@ -168,6 +174,10 @@ static void body_complete(void *arg, int err, struct slice body)
                   "the manifest is larger than manifests.max_size, %u bytes",
                   write->limits.max_bytes);
         response_send_error(r, ERR_MANIFEST_TOO_LARGE, &fault, SLICE(""));
+    } else if (err == ERR_BUSY) {
+        fault_set(&fault, ERR_BUSY,
+                  "other manifests on their way in take up all of http.body_memory: try again");
+        response_send_error(r, ERR_BUSY, &fault, SLICE(""));
     } else if (err != 0) {
         response_send_error(r, err, NULL, SLICE(""));
     }
@@ -249,19 +259,17 @@ static int prepare(struct manifest_write *write, struct fault *fault)
     if (err == 0)
         err = read_condition(write, fault);
     if (err == 0)
-        err = uploads_admit(r->worker->server->store->uploads, r->content_length, fault);
+        err = v2_admit(r, r->content_length, fault);
     return err;
 }
 
 void v2_manifest_put(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct manifest_write *write = arena_alloc(&r->arena, sizeof(*write));
+    struct manifest_write *write = v2_alloc(r, sizeof(*write));
 
-    if (write == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (write == NULL)
         return;
-    }
     write->r = r;
     int err = prepare(write, &fault);
     if (err != 0) {

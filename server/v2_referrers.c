@@ -129,12 +129,10 @@ static int parse_query(struct referrers *list, struct fault *fault)
 void v2_referrers_get(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct referrers *list = arena_alloc(&r->arena, sizeof(*list));
+    struct referrers *list = v2_alloc(r, sizeof(*list));
 
-    if (list == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (list == NULL)
         return;
-    }
     list->r = r;
     int err = parse_query(list, &fault);
     if (err != 0) {

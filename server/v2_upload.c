@@ -39,12 +39,10 @@ static struct uploads *request_uploads(const struct request *r)
 
 static struct upload_request *begin(struct request *r)
 {
-    struct upload_request *u = arena_alloc(&r->arena, sizeof(*u));
+    struct upload_request *u = v2_alloc(r, sizeof(*u));
 
-    if (u == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (u == NULL)
         return NULL;
-    }
     u->r = r;
     u->put.repository = r->repository;
     u->put.actor = r->actor;
@@ -90,15 +88,17 @@ static void refuse(struct upload_request *u, int err, const struct fault *fault)
 }
 
 /* Where to go on, and how far it is: Location, Range, Docker-Upload-UUID. */
+static void add_fields(struct request *r, struct slice id, uint64_t offset)
+{
+    response_fieldf(r, "Location", "/v2/" SLICE_FMT "/blobs/uploads/" SLICE_FMT,
+                    SLICE_ARG(r->repository), SLICE_ARG(id));
+    response_fieldf(r, "Range", "0-%llu", (unsigned long long)(offset > 0 ? offset - 1 : 0));
+    response_field(r, "Docker-Upload-UUID", id);
+}
+
 static void add_upload_fields(struct upload_request *u)
 {
-    struct slice id = upload_id(u->upload);
-    uint64_t offset = upload_offset(u->upload);
-
-    response_fieldf(u->r, "Location", "/v2/" SLICE_FMT "/blobs/uploads/" SLICE_FMT,
-                    SLICE_ARG(u->r->repository), SLICE_ARG(id));
-    response_fieldf(u->r, "Range", "0-%llu", (unsigned long long)(offset > 0 ? offset - 1 : 0));
-    response_field(u->r, "Docker-Upload-UUID", id);
+    add_fields(u->r, upload_id(u->upload), upload_offset(u->upload));
 }
 
 /* Where the upload is now. Released first: the client may go on with it as soon as it has read the
@@ -207,7 +207,7 @@ static int check_before_body(struct upload_request *u, struct fault *fault)
         return fault_set(fault, ERR_BLOB_TOO_LARGE,
                          "the blob would be larger than blobs.max_size, %llu bytes",
                          (unsigned long long)max);
-    return uploads_admit(request_uploads(r), r->content_length, fault);
+    return v2_admit(r, r->content_length, fault);
 }
 
 /*
@@ -241,7 +241,7 @@ static void create(struct upload_request *u, enum digest_algorithm algorithm)
 {
     struct request *r = u->r;
     struct fault fault = FAULT_INIT;
-    int err = uploads_admit(request_uploads(r), u->finishes ? r->content_length : 0, &fault);
+    int err = v2_admit(r, u->finishes ? r->content_length : 0, &fault);
 
     if (err != 0) {
         refuse(u, err, &fault);
@@ -428,24 +428,19 @@ void v2_upload_put(struct request *r)
  * GET and DELETE
  */
 
-static void claimed_for_status(void *arg, int err, struct upload *upload, const struct fault *fault)
-{
-    struct upload_request *u = arg;
-
-    if (err != 0) {
-        refuse(u, err, fault);
-        return;
-    }
-    u->upload = upload;
-    send_state(u, 204);
-}
-
 void v2_upload_get(struct request *r)
 {
-    struct upload_request *u = begin(r);
+    struct fault fault = FAULT_INIT;
+    uint64_t offset;
 
-    if (u != NULL)
-        claim(u, claimed_for_status);
+    int err =
+        upload_peek(request_uploads(r), r->argument, r->repository, r->actor, &offset, &fault);
+    if (err != 0) {
+        response_send_error(r, err, &fault, SLICE(""));
+        return;
+    }
+    add_fields(r, r->argument, offset);
+    response_send_empty(r, 204);
 }
 
 static void cancelled(void *arg, int err, struct upload *upload, const struct fault *fault)

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "storage/blob_file.h"
 
+#include "base/fault_point.h"
 #include "base/mem.h"
 
 #include <linux/openat2.h>
@@ -305,10 +306,13 @@ static int open_folder_of(struct blob_files *files, const char *path, int *folde
 
 static int sync_and_close(int folder, const char *path, struct fault *fault)
 {
+    int sys = FAULT_POINT("blob.folder_sync");
     int err = 0;
 
-    if (fsync(folder) != 0)
-        err = fault_set_errno(fault, errno, "cannot sync the folder of blob %s", path);
+    if (sys == 0 && fsync(folder) != 0)
+        sys = errno;
+    if (sys != 0)
+        err = fault_set_errno(fault, sys, "cannot sync the folder of blob %s", path);
     close(folder);
     return err;
 }
@@ -389,8 +393,11 @@ int blob_file_write(struct blob_files *files, const struct digest *digest, struc
     int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return fault_set_errno(fault, errno, "cannot create a file under uploads");
-    if (write_all(fd, bytes) != 0 || fdatasync(fd) != 0)
-        err = fault_set_errno(fault, errno, "cannot write a blob of %zu bytes", bytes.n);
+    int sys = FAULT_POINT("blob.sync");
+    if (sys == 0 && (write_all(fd, bytes) != 0 || fdatasync(fd) != 0))
+        sys = errno;
+    if (sys != 0)
+        err = fault_set_errno(fault, sys, "cannot write a blob of %zu bytes", bytes.n);
     close(fd);
     if (err == 0)
         err = blob_file_publish(files, dir_fd, name, digest, fault);

@@ -462,6 +462,18 @@ void datadir_drop_index_cache(const struct datadir *dir)
     closedir(list);
 }
 
+void datadir_drop_unborn_index(const struct datadir *dir)
+{
+    struct stat st;
+    const off_t least = 2 * (off_t)sysconf(_SC_PAGESIZE); /* of an index that opens */
+
+    if (faccessat(dir->blobs_fd, "sha256", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        return;
+    if (fstatat(dir->fd, INDEX_NAME "/data.mdb", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(st.st_mode) && st.st_size < least)
+        unlinkat(dir->fd, INDEX_NAME "/data.mdb", 0);
+}
+
 int datadir_free_bytes(const struct datadir *dir, uint64_t *free_bytes, uint64_t *total_bytes,
                        struct fault *fault)
 {

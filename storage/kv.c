@@ -329,7 +329,7 @@ int kv_read_sync(struct kv_store *store, kv_fn fn, void *arg)
 
 static int enqueue(struct kv_store *store, enum kv_lane lane, struct kv_request *request)
 {
-    struct kv_lane_queue *queue = &store->lanes[lane];
+    struct kv_lane_queue *queue = &store->lanes[lane == KV_SURE ? KV_FRONT : lane];
     int err = 0;
 
     pthread_mutex_lock(&store->mutex);
@@ -337,7 +337,7 @@ static int enqueue(struct kv_store *store, enum kv_lane lane, struct kv_request 
         err = ERR_UNAVAILABLE;
     } else if (store->stopping) {
         err = ERR_SHUTDOWN;
-    } else if (queue->depth >= store->options.queue_max) {
+    } else if (lane != KV_SURE && queue->depth >= store->options.queue_max) {
         err = ERR_BUSY;
     } else {
         if (queue->last != NULL)

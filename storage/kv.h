@@ -48,8 +48,10 @@ struct kv_engine; /* storage/kv_engine.h */
 typedef int (*kv_fn)(struct kv_tx *tx, void *arg);
 typedef void (*kv_done_fn)(void *arg, int err);
 
-/* FRONT is what somebody waits for; of BACKGROUND work at most one function joins a commit. */
-enum kv_lane { KV_FRONT, KV_BACKGROUND };
+/* FRONT is what somebody waits for; of BACKGROUND work at most one function joins a commit. SURE is
+ * FRONT for what has cost too much to be refused because many wait (bytes that are on the disk):
+ * the limit of the queue does not count for it; what bounds it is the caller's. */
+enum kv_lane { KV_FRONT, KV_BACKGROUND, KV_SURE };
 
 enum kv_sequence { KV_SEQ_REPO = 1, KV_SEQ_OBJECT = 2, KV_SEQ_EVENT = 3 };
 

@@ -13,23 +13,31 @@
  * cannot meet a full disk. When it does not, an EIO means "full". Should the disk be broken
  * as well, nothing is lost: the pages of an aborted commit are written anew by the next one before
  * anything refers to them, and a failed write of the meta page makes LMDB refuse every later
- * transaction.
+ * transaction. It refuses readers, too, though what they want is there: they go on in a second
+ * environment on the same file, which only reads, and needs no locks because nobody writes.
  */
 #include "config.h"
 #include "storage/kv_engine.h"
 
+#include "base/fault_point.h"
 #include "base/mem.h"
 
 #include <lmdb.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_READERS 126
+
+/* Of the lock file; a little more than LMDB uses. */
+#define LOCK_HEAD_BYTES 4096
+#define LOCK_SLOT_BYTES 64
 
 /* Bytes reserved ahead: a quarter of the file within these. */
 #define AHEAD_MIN (UINT64_C(4) << 20)
@@ -44,6 +52,10 @@ struct lmdb {
     MDB_env *env;
     MDB_dbi dbi;
     uint64_t page_bytes;
+    char *path;
+
+    pthread_mutex_t mutex;
+    MDB_env *last; /* what readers use when `env` refuses them; else NULL */
 
     /* The writer thread's. */
     struct lmdb_tx batch, function;
@@ -130,20 +142,41 @@ static int open_database(struct lmdb *lmdb, const char *path, struct fault *faul
     return rc == 0 ? sync_directory(path, fault) : fail(rc, path, fault);
 }
 
+/* Readers have their slots in a shared mapping of the lock file, which LMDB leaves full of holes: a
+ * slot in one that the disk has no room for would be a SIGBUS. So its blocks come first. */
+static int fill_lock_file(const char *path, unsigned readers, struct fault *fault)
+{
+    char name[4096];
+    int n = snprintf(name, sizeof(name), "%s/lock.mdb", path);
+
+    if (n < 0 || (size_t)n >= sizeof(name))
+        return fault_set(fault, ERR_CONFIG, "the path of the index is too long");
+    int fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return fault_set_errno(fault, errno, "'%s' cannot be opened", name);
+    int sys = posix_fallocate(fd, 0, LOCK_HEAD_BYTES + (off_t)readers * LOCK_SLOT_BYTES);
+    close(fd);
+    return sys == 0 ? 0 : fault_set_errno(fault, sys, "'%s' cannot be made", name);
+}
+
 static int lmdb_open(const char *path, const struct kv_options *options, void **env,
                      struct fault *fault)
 {
     struct lmdb *lmdb = xcalloc(1, sizeof(*lmdb));
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t map_size = (options->map_size_bytes + page - 1) / page * page;
-    int rc = mdb_env_create(&lmdb->env);
-    int err;
+    unsigned readers = options->readers_max ? options->readers_max : DEFAULT_READERS;
+    int err = fill_lock_file(path, readers, fault);
 
+    if (err != 0) {
+        free(lmdb);
+        return err;
+    }
+    int rc = mdb_env_create(&lmdb->env);
     if (rc == 0)
         rc = mdb_env_set_mapsize(lmdb->env, map_size);
     if (rc == 0)
-        rc = mdb_env_set_maxreaders(lmdb->env,
-                                    options->readers_max ? options->readers_max : DEFAULT_READERS);
+        rc = mdb_env_set_maxreaders(lmdb->env, readers);
     if (rc == 0)
         rc = mdb_env_open(lmdb->env, path, MDB_NOTLS | MDB_NORDAHEAD, S_IRUSR | S_IWUSR);
     err = rc == 0 ? open_database(lmdb, path, fault) : fail(rc, path, fault);
@@ -153,6 +186,8 @@ static int lmdb_open(const char *path, const struct kv_options *options, void **
         free(lmdb);
         return err;
     }
+    lmdb->path = xstrdup(path);
+    pthread_mutex_init(&lmdb->mutex, NULL);
     *env = lmdb;
     return 0;
 }
@@ -162,6 +197,10 @@ static void lmdb_close(void *env)
     struct lmdb *lmdb = env;
 
     mdb_env_close(lmdb->env);
+    if (lmdb->last != NULL)
+        mdb_env_close(lmdb->last);
+    pthread_mutex_destroy(&lmdb->mutex);
+    free(lmdb->path);
     free(lmdb);
 }
 
@@ -190,6 +229,47 @@ static void lmdb_reader_check(void *env)
  * Readers.
  */
 
+static int open_last(const struct lmdb *lmdb, MDB_env **last)
+{
+    const unsigned flags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD;
+    MDB_envinfo info;
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi; /* the unnamed database has the same in every environment */
+    int rc = mdb_env_info(lmdb->env, &info);
+
+    if (rc == 0)
+        rc = mdb_env_create(&env);
+    if (rc != 0)
+        return rc;
+    rc = mdb_env_set_mapsize(env, info.me_mapsize);
+    if (rc == 0)
+        rc = mdb_env_open(env, lmdb->path, flags, S_IRUSR | S_IWUSR);
+    if (rc == 0)
+        rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+    if (rc == 0) {
+        rc = mdb_dbi_open(txn, NULL, 0, &dbi);
+        mdb_txn_abort(txn);
+    }
+    if (rc == 0)
+        *last = env;
+    else
+        mdb_env_close(env);
+    return rc;
+}
+
+/* A reader where LMDB refuses them. */
+static int begin_last(struct lmdb *lmdb, MDB_txn **txn)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&lmdb->mutex);
+    if (lmdb->last == NULL)
+        rc = open_last(lmdb, &lmdb->last);
+    pthread_mutex_unlock(&lmdb->mutex);
+    return rc == 0 ? mdb_txn_begin(lmdb->last, NULL, MDB_RDONLY, txn) : rc;
+}
+
 static int lmdb_reader_create(void *env, void **reader)
 {
     struct lmdb *lmdb = env;
@@ -200,6 +280,8 @@ static int lmdb_reader_create(void *env, void **reader)
         lmdb_reader_check(env);
         rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &tx->txn);
     }
+    if (rc == MDB_PANIC)
+        rc = begin_last(lmdb, &tx->txn);
     if (rc != 0) {
         free(tx);
         return err_from_mdb(rc);
@@ -223,6 +305,14 @@ static int lmdb_reader_begin(void *reader, uint64_t *snapshot)
     struct lmdb_tx *tx = reader;
     int rc = mdb_txn_renew(tx->txn);
 
+    if (rc == MDB_PANIC) {
+        MDB_txn *txn;
+        rc = begin_last(tx->env, &txn);
+        if (rc == 0) {
+            mdb_txn_abort(tx->txn);
+            tx->txn = txn;
+        }
+    }
     if (rc == 0)
         *snapshot = mdb_txn_id(tx->txn);
     return err_from_mdb(rc);
@@ -278,8 +368,12 @@ static int lmdb_batch_begin(void *env, void **batch)
 static int lmdb_batch_commit(void *batch)
 {
     struct lmdb_tx *tx = batch;
-    int rc = mdb_txn_commit(tx->txn);
+    int rc = FAULT_POINT("index.commit");
 
+    if (rc != 0)
+        mdb_txn_abort(tx->txn);
+    else
+        rc = mdb_txn_commit(tx->txn);
     if (rc == EIO && tx->env->is_disk_full)
         rc = ENOSPC;
     return err_from_mdb(rc);

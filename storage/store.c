@@ -40,6 +40,7 @@ static int open_index(const struct store_options *options, struct store *store, 
         log_warn("store.damaged", "a commit failed before the last stop: reading the index anew");
         datadir_drop_index_cache(&store->dir);
     }
+    datadir_drop_unborn_index(&store->dir);
     int n = snprintf(path, sizeof(path), "%s/index", store->dir.path);
     if (n < 0 || (size_t)n >= sizeof(path))
         return fault_set(fault, ERR_CONFIG, "storage.path is too long");
@@ -87,6 +88,12 @@ int store_open(const struct store_options *options, struct store *store, struct 
 }
 
 /* Uploads first: their jobs use everything else. */
+void store_stop(struct store *store)
+{
+    atomic_store(&store->stopping, true);
+    uploads_stop(store->uploads);
+}
+
 void store_close_uploads(struct store *store)
 {
     uploads_close(store->uploads);

@@ -5,6 +5,8 @@
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/pool.h"
 #include "storage/blob_file.h"
 #include "storage/datadir.h"
@@ -27,6 +29,7 @@ struct store {
     struct digest_gate *gate;
     struct uploads *uploads;
     struct store_fatal *fatal; /* store.c's own */
+    atomic_bool stopping;      /* store_stop was called */
 };
 
 /* On failure nothing stays open. A failed commit of the index leaves the marker of
@@ -35,8 +38,11 @@ int store_open(const struct store_options *options, struct store *store,
                struct fault *fault) MUST_CHECK;
 void store_close(struct store *store);
 
-/* The first part of it, for a server that stops: jobs of uploads under way still answer to the
- * queues of the workers that began them, so those must outlive this. */
+/* Long work (hashing files again, fsck) ends with ERR_SHUTDOWN from now on. Any thread. */
+void store_stop(struct store *store);
+
+/* The first part of store_close, for a server that stops: jobs of uploads under way still answer to
+ * the queues of the workers that began them, so those must outlive this. */
 void store_close_uploads(struct store *store);
 
 #endif

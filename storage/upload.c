@@ -76,12 +76,12 @@ static void make_id(char id[UPLOAD_ID_SIZE + 1])
         snprintf(id + 2 * i, 3, "%02x", raw[i]);
 }
 
-static int check_create_locked(const struct uploads *uploads, const struct upload_meta *meta,
+static int check_create_locked(struct uploads *uploads, const struct upload_meta *meta,
                                struct fault *fault)
 {
     if (meta->repository.n > UPLOAD_META_NAME_MAX || meta->identity.n > UPLOAD_META_NAME_MAX)
         return fault_set(fault, ERR_LIMIT, "the name of a repository or user is too long");
-    if (uploads->count >= uploads->options.count_max)
+    if (uploads->count >= uploads->options.count_max && !uploads_evict_locked(uploads))
         return fault_set(fault, ERR_UPLOAD_LIMIT,
                          "%u uploads are in progress (uploads.max): finish or cancel some first",
                          uploads->count);
@@ -137,6 +137,7 @@ static void rehashed(struct upload *upload)
     upload->again = NULL;
     upload->received = upload->again_offset;
     upload->submitted = upload->again_offset;
+    upload->written = upload->again_offset;
     upload->writeback = upload->again_offset;
     upload_set_state(upload, UPLOAD_CLAIMED);
     upload_complete(upload, 0, NULL);
@@ -151,8 +152,8 @@ static void claimed(struct upload *upload)
 }
 
 /* The upload, if it may be claimed. One that drains may: the claim is complete when it has. */
-static int find_for_claim_locked(struct uploads *uploads, struct slice id, struct slice repository,
-                                 struct slice identity, struct upload **found, struct fault *fault)
+static int find_locked(struct uploads *uploads, struct slice id, struct slice repository,
+                       struct slice identity, struct upload **found, struct fault *fault)
 {
     struct upload *upload = uploads_find_locked(uploads, id);
 
@@ -160,12 +161,41 @@ static int find_for_claim_locked(struct uploads *uploads, struct slice id, struc
         !slice_eq(upload->meta.repository, repository) ||
         !slice_eq(upload->meta.identity, identity))
         return fault_set(fault, ERR_UPLOAD_UNKNOWN, "%s", err_text(ERR_UPLOAD_UNKNOWN));
+    *found = upload;
+    return 0;
+}
+
+static int find_for_claim_locked(struct uploads *uploads, struct slice id, struct slice repository,
+                                 struct slice identity, struct upload **found, struct fault *fault)
+{
+    struct upload *upload;
+    int err = find_locked(uploads, id, repository, identity, &upload, fault);
+
+    if (err != 0)
+        return err;
     if (upload->claim != NULL || upload_is_passing(upload->err))
         return fault_set(fault, ERR_UPLOAD_BUSY, "%s", err_text(ERR_UPLOAD_BUSY));
     if (upload->err != 0) /* drains before it is removed */
         return fault_set(fault, ERR_UPLOAD_UNKNOWN, "%s", err_text(ERR_UPLOAD_UNKNOWN));
     *found = upload;
     return 0;
+}
+
+int upload_peek(struct uploads *uploads, struct slice id, struct slice repository,
+                struct slice identity, uint64_t *offset, struct fault *fault)
+{
+    struct upload *upload = NULL;
+
+    pthread_mutex_lock(&uploads->mutex);
+    int err = find_locked(uploads, id, repository, identity, &upload, fault);
+    /* `received` is the claimer's while there is one; what was given to the lanes is everybody's.
+     */
+    if (err == 0)
+        *offset = upload->err != 0        ? upload->written
+                  : upload->claim != NULL ? upload->submitted
+                                          : upload->received;
+    pthread_mutex_unlock(&uploads->mutex);
+    return err;
 }
 
 void upload_claim(struct uploads *uploads, struct slice id, struct slice repository,

@@ -51,6 +51,9 @@ int uploads_open(const struct upload_parts *parts, const struct upload_options *
                  struct uploads **uploads, struct fault *fault) MUST_CHECK;
 void uploads_close(struct uploads *uploads);
 
+/* The server stops: hashing files again, which may take minutes, ends with ERR_SHUTDOWN. */
+void uploads_stop(struct uploads *uploads);
+
 /* New limits after a reload. Main thread. */
 void uploads_set_options(struct uploads *uploads, const struct upload_options *options);
 
@@ -77,6 +80,11 @@ void upload_create(struct uploads *uploads, struct slice repository, struct slic
 /* Continue one. ERR_UPLOAD_UNKNOWN (also for another repository or identity), ERR_UPLOAD_BUSY. */
 void upload_claim(struct uploads *uploads, struct slice id, struct slice repository,
                   struct slice identity, struct queue *reply, upload_done_fn done, void *arg);
+
+/* How far an upload is, whoever writes to it: without a claim, so without hashing again what a
+ * restart has left. Errors as upload_claim, but never BUSY. */
+int upload_peek(struct uploads *uploads, struct slice id, struct slice repository,
+                struct slice identity, uint64_t *offset, struct fault *fault) MUST_CHECK;
 
 /* End the claim; the upload stays for a later request. After a failure of its file it is removed.
  * Work under way is waited for by the upload itself, not by the caller. */

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "storage/upload_internal.h"
 
+#include "base/fault_point.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -58,9 +59,10 @@ static void rehash_run(struct pool_job *job)
 
     free(bytes);
     pthread_mutex_lock(&uploads->mutex);
-    bool more = err == 0 && !is_end && !uploads->closing;
+    if (err == 0 && !is_end && uploads->stopping)
+        err = fault_set(&fault, ERR_SHUTDOWN, "%s", err_text(ERR_SHUTDOWN));
     pthread_mutex_unlock(&uploads->mutex);
-    if (more)
+    if (err == 0 && !is_end)
         pool_submit(uploads->parts.cpu, job);
     else
         upload_step_end(upload, err, &fault);
@@ -139,8 +141,13 @@ static void sync_run(struct pool_job *job)
     struct fault fault = FAULT_INIT;
     int err = upload_file_open(upload, &fault);
 
-    if (err == 0 && fdatasync(upload->fd) != 0)
-        err = fault_set_errno(&fault, errno, "cannot sync upload %s", upload->id);
+    if (err == 0) {
+        int sys = FAULT_POINT("upload.sync");
+        if (sys == 0 && fdatasync(upload->fd) != 0)
+            sys = errno;
+        if (sys != 0)
+            err = fault_set_errno(&fault, sys, "cannot sync upload %s", upload->id);
+    }
     upload_step_end(upload, err, &fault);
 }
 

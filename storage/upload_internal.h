@@ -96,6 +96,7 @@ struct upload {
     struct upload_buffer *filling;
     unsigned buffers_n; /* `filling` and those in the lanes */
     uint64_t submitted; /* bytes given to the lanes */
+    uint64_t written;   /* ... and are in the file */
     bool wants_room;    /* its sender waits for `wake` */
     bool waits;         /* in uploads->waiters */
     struct upload_lane hash_lane, write_lane;
@@ -118,6 +119,7 @@ struct uploads {
     pthread_mutex_t mutex;
     pthread_cond_t quiet; /* jobs became 0 */
     struct upload_options options;
+    bool stopping; /* nothing long begins or goes on */
     bool closing;
     unsigned jobs; /* of all uploads */
     unsigned count;
@@ -178,6 +180,9 @@ void uploads_forget_locked(struct upload *upload);
 void uploads_free(struct upload *upload);
 int uploads_admit_locked(const struct uploads *uploads, uint64_t incoming_bytes,
                          struct fault *fault) MUST_CHECK;
+/* Make room for one more: removes the upload nobody has touched for longest, when it is empty and
+ * has been let alone for a minute. False when there is none. */
+bool uploads_evict_locked(struct uploads *uploads);
 /* Remove the files; then forgotten, and freed when there is no claim. */
 void uploads_remove_locked(struct upload *upload);
 

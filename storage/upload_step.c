@@ -90,6 +90,8 @@ void upload_settle_locked(struct upload *upload)
         hasher_destroy(upload->hasher);
         upload->hasher = NULL;
     }
+    if (upload->err != 0) /* what was taken after that is lost, and must not be told as there */
+        upload->received = upload->written;
     upload->has_digest = false;
     upload->write_failed = false;
     upload->err = 0;

@@ -22,8 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define META_SUFFIX ".meta"
-#define TEMP_SUFFIX ".new"
+#define META_SUFFIX   ".meta"
+#define EVICT_IDLE_MS 60000
+#define TEMP_SUFFIX   ".new"
 
 void upload_file_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE])
 {
@@ -168,6 +169,25 @@ void uploads_remove_locked(struct upload *upload)
     upload_job_begin_locked(upload, upload->uploads->parts.io, &upload->job);
 }
 
+/* Whoever only begins uploads must not keep others from pushing. */
+bool uploads_evict_locked(struct uploads *uploads)
+{
+    uint64_t now = clock_mono_ms();
+    struct upload *upload;
+
+    TAILQ_FOREACH(upload, &uploads->idle, in_idle)
+    {
+        if (now - upload->idle_since_ms < EVICT_IDLE_MS)
+            return false;
+        if (upload->received == 0) {
+            TAILQ_REMOVE(&uploads->idle, upload, in_idle);
+            uploads_remove_locked(upload);
+            return true;
+        }
+    }
+    return false;
+}
+
 void uploads_expire(struct uploads *uploads)
 {
     uint64_t now = clock_mono_ms();
@@ -241,6 +261,7 @@ static const char *restore(struct uploads *uploads, const char *id, const char *
     struct upload *upload = uploads_new(uploads, id, &meta);
     uint64_t now = clock_mono_ms(), age = idle_ms(&st);
     upload->received = (uint64_t)st.st_size;
+    upload->written = upload->received;
     upload->idle_since_ms = now > age ? now - age : 0;
     upload->state = UPLOAD_COLD;
     uploads_add_locked(uploads, upload);
@@ -343,6 +364,13 @@ int uploads_open(const struct upload_parts *parts, const struct upload_options *
     sort_idle(opened);
     *uploads = opened;
     return 0;
+}
+
+void uploads_stop(struct uploads *uploads)
+{
+    pthread_mutex_lock(&uploads->mutex);
+    uploads->stopping = true;
+    pthread_mutex_unlock(&uploads->mutex);
 }
 
 void uploads_close(struct uploads *uploads)

@@ -65,16 +65,20 @@ class Trial:
             raise
 
     def _try(self, case):
-        if self._missing is not None:
-            raise NotRun(self._missing)
         try:
+            self._need_client()
             self.remarks[case] = getattr(self.client, case)()
         except NotRun as why:
-            self.remarks[case] = f'not run: {why}'
+            self.remarks[case] = str(why)
             raise
 
     def _stop(self):
         self.client.stop()
+        self._need_client()
+
+    def _need_client(self):
+        if self._missing is not None:
+            raise NotRun(self._missing)
 
 
 def main(names):

@@ -371,12 +371,12 @@ static void test_delete_many_tags(void)
     unsigned again;
 
     put_blobs("a");
-    for (int i = 0; i < 250; i++) {
+    for (int i = 0; i < 1050; i++) {
         snprintf(tag, sizeof(tag), "t%d", i);
         CU_ASSERT_EQUAL(fixture_manifest_put("a", tag, image(), NULL), 0);
     }
     CU_ASSERT_EQUAL(fixture_manifest_delete("a", image(), NULL, &again), 0);
-    CU_ASSERT_EQUAL(again, 2);
+    CU_ASSERT_EQUAL(again, 1);
     CU_ASSERT_EQUAL(fixture_count_rows(key_prefix(KV_TAG)), 0);
     CU_ASSERT_EQUAL(fixture_manifest_get("a", NULL, image()), ERR_MANIFEST_UNKNOWN);
 }

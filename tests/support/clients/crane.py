@@ -8,7 +8,7 @@ class Crane(Client):
     name = 'crane'
     program = 'crane'
     not_applicable = {
-        'referrers': 'has no command for referrers',
+        'referrers': 'has no command for it',
         'resume': 'starts a cut upload anew',
     }
 
