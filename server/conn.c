@@ -175,6 +175,7 @@ static void orphan(struct exchange *x)
     request_hold(r);
     if (sink != NULL)
         sink->abort(x->sink_arg, ERR_CANCELLED);
+    exchange_tell_gone(x);
     r->conn = NULL;
     request_release(r);
 }
@@ -503,6 +504,11 @@ static void receive(struct conn *conn)
             worker_wait(conn, conn->wait);
     } else if (n == 0) {
         conn->eof = true;
+        /* One that stays half open for an answer which may never come is as good as gone. */
+        if (x->on_gone != NULL || x->output.source != NULL) {
+            conn_close(conn, "the client closed it while it waited");
+            return;
+        }
     } else if (errno != EAGAIN && errno != EINTR) {
         conn_close(conn, "the client reset it");
         return;

@@ -35,6 +35,16 @@ void exchange_destroy(struct exchange *x)
     free(x);
 }
 
+void exchange_tell_gone(struct exchange *x)
+{
+    void (*fn)(void *arg) = x->on_gone;
+
+    x->on_gone = NULL;
+    if (fn != NULL)
+        fn(x->on_gone_arg);
+    output_close_source(&x->output);
+}
+
 void exchange_reset(struct exchange *x)
 {
     struct arena arena = x->request.arena;

@@ -45,6 +45,8 @@ struct exchange {
     uint64_t body_reserved; /* of http.body_memory */
     void (*body_done)(void *arg, int err, struct slice body);
     void *body_done_arg;
+    void (*on_gone)(void *arg); /* request_watch_client */
+    void *on_gone_arg;
     uint64_t bytes_in;     /* of the body */
     bool expects_continue; /* and was not told yet */
     struct http_head_scan scan;
@@ -64,6 +66,9 @@ void exchange_destroy(struct exchange *exchange);
 
 /* As new, for the next request; bytes in the buffer stay where they are. */
 void exchange_reset(struct exchange *exchange);
+
+/* Tell who watches that there is nobody to answer. */
+void exchange_tell_gone(struct exchange *exchange);
 
 /* The socket takes bytes again, or a part of the file was read ahead: go on with the answer. */
 void response_continue(struct request *r);

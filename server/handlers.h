@@ -22,6 +22,16 @@ void v2_upload_patch(struct request *r);
 void v2_upload_put(struct request *r);
 void v2_upload_delete(struct request *r);
 void v2_referrers_get(struct request *r);
+void api_version_get(struct request *r);
+void api_repos_get(struct request *r);
+void api_repo_get(struct request *r);
+void api_tags_get(struct request *r);
+void api_tag_get(struct request *r);
+void api_manifest_get(struct request *r);
+void api_referrers_get(struct request *r);
+void api_layer_get(struct request *r);
+void api_events_get(struct request *r);
+void api_event_stream(struct request *r); /* of api_events_get */
 void files_list_get(struct request *r);
 void files_publish(struct request *r);
 void files_discard(struct request *r);

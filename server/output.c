@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -25,6 +26,7 @@ void output_reset(struct output *output)
     if (output->file != NULL)
         blob_file_unref(output->file);
     buf_fini(&output->rest);
+    buf_fini(&output->piece);
     *output = (struct output){0};
 }
 
@@ -176,13 +178,11 @@ static enum output_result send_file(struct request *r, struct output_segment *se
     return OUTPUT_DONE;
 }
 
-enum output_result output_run(struct request *r)
+static enum output_result send_segments(struct request *r)
 {
     struct output *out = &exchange_of(r)->output;
     uint64_t budget = WINDOW_BYTES;
 
-    if (out->reading_ahead)
-        return OUTPUT_BLOCKED;
     while (out->at < out->n) {
         struct output_segment *segment = &out->segments[out->at];
         enum output_result result =
@@ -191,6 +191,78 @@ enum output_result output_run(struct request *r)
             return result;
         out->at++;
     }
-    conn_want_write(r->conn, false);
     return OUTPUT_DONE;
+}
+
+/*
+ * Pieces made on the way (RFC 9112 section 7.1).
+ */
+
+void output_close_source(struct output *out)
+{
+    const struct response_source *source = out->source;
+
+    out->source = NULL;
+    if (source != NULL)
+        source->closed(out->source_arg);
+}
+
+/* The piece, and the last chunk when it ends, as segments. */
+static void frame_piece(struct output *out)
+{
+    unsigned n = 0;
+
+    if (out->is_chunked && out->piece.n > 0) {
+        int length = snprintf(out->size_line, sizeof(out->size_line), "%zx\r\n", out->piece.n);
+        out->chunk[n++].bytes = slice_make(out->size_line, (size_t)length);
+    }
+    if (out->piece.n > 0)
+        out->chunk[n++].bytes = buf_slice(&out->piece);
+    if (out->is_chunked && out->piece.n > 0)
+        out->chunk[n++].bytes = out->ended ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n");
+    else if (out->is_chunked && out->ended)
+        out->chunk[n++].bytes = SLICE("0\r\n\r\n");
+    out->segments = out->chunk;
+    out->n = n;
+    out->at = 0;
+}
+
+/* At most one piece a turn, so that a client that is far behind does not keep others waiting. */
+static enum output_result send_piece(struct request *r)
+{
+    struct output *out = &exchange_of(r)->output;
+
+    if (out->ended)
+        return OUTPUT_DONE;
+    buf_reset(&out->piece);
+    out->filling = true;
+    enum source_state state = out->source->fill(out->source_arg, &out->piece);
+    out->filling = false;
+    out->ended = state == SOURCE_END;
+    if (out->piece.overflow) {
+        conn_close(r->conn, "a piece of the answer is too large");
+        return OUTPUT_FAILED;
+    }
+    frame_piece(out);
+    enum output_result result = send_segments(r);
+    if (result != OUTPUT_DONE || out->ended)
+        return result;
+    conn_want_write(r->conn, state == SOURCE_MORE);
+    return OUTPUT_BLOCKED;
+}
+
+enum output_result output_run(struct request *r)
+{
+    struct output *out = &exchange_of(r)->output;
+
+    if (out->reading_ahead)
+        return OUTPUT_BLOCKED;
+    enum output_result result = send_segments(r);
+    if (result == OUTPUT_DONE && out->source != NULL)
+        result = send_piece(r);
+    if (result == OUTPUT_DONE) {
+        conn_want_write(r->conn, false);
+        output_close_source(out);
+    }
+    return result;
 }

@@ -17,12 +17,20 @@ struct output_segment {
     uint64_t offset, left; /* else a range of the file */
 };
 
+struct response_source;
+
 struct output {
     struct output_segment *segments; /* in the request's arena */
     unsigned n, at;
-    struct output_segment one; /* the common answer needs no array */
-    struct blob_file *file;    /* one reference */
-    struct buf rest;           /* what the socket did not take of borrowed bytes */
+    struct output_segment one;            /* the common answer needs no array */
+    struct blob_file *file;               /* one reference */
+    struct buf rest;                      /* what the socket did not take of borrowed bytes */
+    const struct response_source *source; /* makes what follows the segments */
+    void *source_arg;
+    struct buf piece;
+    struct output_segment chunk[3]; /* of a piece: size line, bytes, line end */
+    char size_line[20];
+    bool is_chunked, filling, ended;
     uint64_t bytes_out;
     struct pool_job readahead;
     uint64_t window_begin, window_n; /* of the file, being read ahead */
@@ -37,6 +45,9 @@ enum output_result output_send(struct request *r, struct slice head, struct slic
 /* Go on with the segments. BLOCKED: the socket is full or the file is being read; conn_want_write
  * or the readahead job go on with it. */
 enum output_result output_run(struct request *r) MUST_CHECK;
+
+/* No piece is wanted any more: tells the source. */
+void output_close_source(struct output *output);
 
 /* For the next answer: drops the file. */
 void output_reset(struct output *output);

@@ -44,7 +44,7 @@ static int hex_value(char c)
 
 /* Percent escapes. A '+' stands for itself: no parameter here can hold a space, but media types do
  * hold pluses, and people type them into URLs as they are. */
-static int decode(struct request *r, struct slice text, struct slice *value)
+int request_decode(struct request *r, struct slice text, struct slice *value)
 {
     char *out = arena_alloc(&r->arena, text.n + 1);
     size_t n = 0;
@@ -75,12 +75,12 @@ int request_query(struct request *r, struct slice name, unsigned index, struct s
     while (slice_split(&rest, '&', &part)) {
         struct slice key;
         size_t equals = slice_find_char(part, '=');
-        int err = decode(r, slice_sub(part, 0, equals), &key);
+        int err = request_decode(r, slice_sub(part, 0, equals), &key);
         if (err != 0)
             return err;
         if (!slice_eq(key, name) || index-- > 0)
             continue;
-        return decode(r, slice_sub(part, equals + 1, SIZE_MAX), value);
+        return request_decode(r, slice_sub(part, equals + 1, SIZE_MAX), value);
     }
     return ERR_NOT_FOUND;
 }
@@ -109,6 +109,14 @@ void request_release(struct request *r)
     assert(x->response.sent || r->gone || x->body != BODY_NONE);
     if (x->response.done)
         conn_wake(r->conn);
+}
+
+void request_watch_client(struct request *r, void (*fn)(void *arg), void *arg)
+{
+    struct exchange *x = exchange_of(r);
+
+    x->on_gone = fn;
+    x->on_gone_arg = arg;
 }
 
 /*

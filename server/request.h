@@ -76,8 +76,15 @@ struct slice request_field(const struct request *r, struct slice name);
 int request_query(struct request *r, struct slice name, unsigned index,
                   struct slice *value) MUST_CHECK;
 
+/* Percent escapes of a part of the path, into the arena. ERR_HTTP_BAD_REQUEST, ERR_NO_MEMORY. */
+int request_decode(struct request *r, struct slice text, struct slice *value) MUST_CHECK;
+
 void request_hold(struct request *r);
 void request_release(struct request *r);
+
+/* fn(arg) once when the client goes away, or says that it will send no more, before it is answered:
+ * for handlers that wait for what may never come. `gone` is set then. */
+void request_watch_client(struct request *r, void (*fn)(void *arg), void *arg);
 
 /*
  * The body. A handler that does not ask answers without it; the connection then drains a little or
@@ -133,6 +140,24 @@ void response_send_file_take(struct request *r, struct blob_file *file, struct s
 /* The same with bytes (a manifest). */
 void response_send_content(struct request *r, struct slice media_type, struct slice etag,
                            struct slice bytes);
+
+/* An answer that is made while it goes out (HTTP/1.1: chunked, HTTP/1.0: until the connection
+ * closes). */
+enum source_state { SOURCE_MORE, SOURCE_WAIT, SOURCE_END };
+struct response_source {
+    /* Adds the next piece, which may be empty, to `out`. Called again when the client has taken it
+     * (MORE), or then and after response_stream_wake (WAIT). */
+    enum source_state (*fill)(void *arg, struct buf *out);
+    /* Once, and last: the end is out, or the client went away. */
+    void (*closed)(void *arg);
+};
+#define RESPONSE_PIECE_MAX (1u << 20)
+
+/* GET only. `source` is static; `closed` may run before this returns. */
+void response_send_stream(struct request *r, int status, const char *media_type,
+                          const struct response_source *source, void *arg);
+/* There may be a next piece. Nothing happens while the last is still going out. */
+void response_stream_wake(struct request *r);
 
 /* The answer to an error: status and code from the table, message = what `fault` says or the
  * table's text; `detail` is JSON or empty. Shape by route: /v2 the OCI error document, elsewhere

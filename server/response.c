@@ -125,6 +125,7 @@ bool response_begin(struct request *r, int status)
     assert(!x->response.sent);
     x->response.sent = true;
     x->response.status = status;
+    x->on_gone = NULL;
     if (!r->gone)
         return true;
     x->response.done = true;
@@ -225,4 +226,39 @@ void response_send_typed(struct request *r, int status, struct slice media_type,
 void response_send_bytes(struct request *r, int status, const char *media_type, struct slice bytes)
 {
     response_send_typed(r, status, slice_from_cstr(media_type), bytes);
+}
+
+void response_send_stream(struct request *r, int status, const char *media_type,
+                          const struct response_source *source, void *arg)
+{
+    struct exchange *x = exchange_of(r);
+    struct output *out = &x->output;
+
+    assert(r->method == METHOD_GET);
+    if (!response_begin(r, status)) {
+        source->closed(arg);
+        return;
+    }
+    out->source = source;
+    out->source_arg = arg;
+    out->is_chunked = !r->is_http_10;
+    buf_init(&out->piece, RESPONSE_PIECE_MAX);
+    if (out->is_chunked)
+        response_field(r, "Transfer-Encoding", SLICE("chunked"));
+    else
+        response_close(r);
+    out->one.bytes = response_head(r, slice_from_cstr(media_type), NULL);
+    out->segments = &out->one;
+    out->n = 1;
+    out->at = 0;
+    response_start(r);
+}
+
+void response_stream_wake(struct request *r)
+{
+    struct output *out = &exchange_of(r)->output;
+
+    if (r->gone || out->source == NULL || out->filling || r->conn->write_on)
+        return;
+    response_continue(r);
 }

@@ -134,7 +134,7 @@ static bool take_part(struct slice *path, struct slice *pattern, struct route_pa
         *pattern = slice_sub(*pattern, sizeof("<name>") - 1, SIZE_MAX);
         cut(*path, name_end(*path, *pattern), &parts->name, path);
         /* The API's own separator is no name. */
-        return parts->name.n > 0 && (pattern->n > 0 || name_end(*path, SLICE("/-/")) == 0);
+        return parts->name.n > 0 && (pattern->n > 0 || name_end(parts->name, SLICE("/-/")) == 0);
     }
     if (slice_starts_with(*pattern, SLICE("<ref>"))) {
         *pattern = slice_sub(*pattern, sizeof("<ref>") - 1, SIZE_MAX);

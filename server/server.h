@@ -20,6 +20,8 @@ struct server {
     unsigned workers_n;
     atomic_uint connections;         /* open now */
     atomic_uint_fast64_t body_bytes; /* promised to request bodies held in memory */
+    atomic_uint event_waiters;       /* requests that wait for events */
+    atomic_uint layer_jobs;          /* layers being read */
     atomic_bool draining;            /* SIGTERM came: no keep-alive, no new connections */
     atomic_bool ready;               /* /readyz */
 };

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/conn.h"
+#include "server/event_wait.h"
 #include "server/worker_private.h"
 
 #include <errno.h>
@@ -398,6 +399,7 @@ static void drain(struct pool_job *job)
         conn_drain(conn);
         conn = next;
     }
+    event_wait_wake(message->worker);
     free(message);
 }
 

@@ -13,6 +13,7 @@
 #include "server/server.h"
 
 struct conn;
+struct event_waiter;
 
 struct worker {
     struct server *server;
@@ -20,9 +21,11 @@ struct worker {
     struct event_base *base;
     struct queue *queue;
     struct kv_client *kv;
-    const struct settings *settings; /* this worker's reference to the current snapshot */
-    struct conn *conns;              /* all open ones, linked */
-    atomic_uint load;                /* connections, for the dispatcher */
+    const struct settings *settings;    /* this worker's reference to the current snapshot */
+    struct conn *conns;                 /* all open ones, linked */
+    atomic_uint load;                   /* connections, for the dispatcher */
+    struct event_waiter *event_waiters; /* event_wait.c's own */
+    unsigned event_waiters_n;
     struct worker_private *private_; /* thread, events, buffers, graveyard: worker.c's own */
 };
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,22 @@ void kv_row_counts(struct kv_store *store, uint64_t puts[256], uint64_t dels[256
 }
 
 /*
+ * Watching.
+ */
+
+static void watch_called(struct pool_job *job)
+{
+    struct kv_client *client = CONTAINER_OF(job, struct kv_client, watch_job);
+
+    pthread_mutex_lock(&client->store->mutex);
+    client->watch_posted = false; /* a commit from now on posts again */
+    pthread_mutex_unlock(&client->store->mutex);
+    client->is_stale = true;
+    if (client->watch != NULL)
+        client->watch(client->watch_arg);
+}
+
+/*
  * Clients.
  */
 
@@ -146,6 +163,7 @@ static void client_init(struct kv_client *client, struct kv_store *store, struct
 {
     *client = (struct kv_client){.store = store, .replies = replies, .random = 2463534242u};
     client->tx.engine = store->engine;
+    client->watch_job.done = watch_called;
     pthread_mutex_lock(&store->mutex);
     client->next = store->clients;
     client->link = &store->clients;
@@ -155,10 +173,18 @@ static void client_init(struct kv_client *client, struct kv_store *store, struct
     pthread_mutex_unlock(&store->mutex);
 }
 
+static bool is_watch_posted(struct kv_client *client)
+{
+    pthread_mutex_lock(&client->store->mutex);
+    bool posted = client->watch_posted;
+    pthread_mutex_unlock(&client->store->mutex);
+    return posted;
+}
+
 /* Call what comes on the reply queue until nothing of this client is under way. */
 static void wait_for_replies(struct kv_client *client)
 {
-    while (client->pending != 0) {
+    while (client->pending != 0 || is_watch_posted(client)) {
         struct pollfd fd = {.fd = queue_fd(client->replies), .events = POLLIN};
         struct queue_node *node = queue_take_all(client->replies);
 
@@ -177,6 +203,7 @@ static void client_fini(struct kv_client *client)
     struct kv_store *store = client->store;
 
     assert(client->depth == 0);
+    kv_unwatch(client);
     wait_for_replies(client);
     kv_turn_end(client);
     if (client->tx.handle != NULL)
@@ -212,6 +239,31 @@ struct queue *kv_client_queue(struct kv_client *client)
 struct kv_store *kv_client_store(struct kv_client *client)
 {
     return client->store;
+}
+
+static void set_watching(struct kv_client *client, bool is_watching)
+{
+    struct kv_store *store = client->store;
+
+    pthread_mutex_lock(&store->mutex);
+    if (client->is_watching != is_watching)
+        store->watches += is_watching ? 1 : UINT_MAX;
+    client->is_watching = is_watching;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+void kv_watch(struct kv_client *client, void (*fn)(void *arg), void *arg)
+{
+    assert(client->replies != NULL);
+    client->watch = fn;
+    client->watch_arg = arg;
+    set_watching(client, true);
+}
+
+void kv_unwatch(struct kv_client *client)
+{
+    client->watch = NULL;
+    set_watching(client, false);
 }
 
 /*

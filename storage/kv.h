@@ -166,6 +166,13 @@ void kv_scan_end(struct kv_scan *scan);
 int kv_event(struct kv_tx *tx, struct slice record) MUST_CHECK;
 int kv_put_cited(struct kv_tx *tx, struct slice key, struct slice value, size_t offset) MUST_CHECK;
 
+/* Have fn(arg) run on the client's thread, from its reply queue, after commits that added events:
+ * at least once after the last of them, at most one call under way. Reads from then on see them.
+ * One watch for a client; the client must have a reply queue. */
+void kv_watch(struct kv_client *client, void (*fn)(void *arg), void *arg);
+/* No call comes any more. */
+void kv_unwatch(struct kv_client *client);
+
 /* The number of the last event that is durable. Any thread. */
 uint64_t kv_event_last(const struct kv_store *store);
 

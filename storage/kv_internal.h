@@ -51,6 +51,10 @@ struct kv_client {
     uint32_t random;
     atomic_uint_fast64_t snapshot; /* number of the snapshot; 0: none */
     struct kv_client *next, **link;
+    void (*watch)(void *arg); /* on events; the client's thread's own */
+    void *watch_arg;
+    struct pool_job watch_job; /* tells the client; below: under the store's mutex */
+    bool is_watching, watch_posted;
 };
 
 /* A function on its way: to the writer and back, or a deferred read. */
@@ -76,12 +80,13 @@ struct kv_store {
     void *env;
     struct kv_options options;
 
-    pthread_mutex_t mutex; /* lanes, stopping, completed, clients, counts */
+    pthread_mutex_t mutex; /* lanes, stopping, completed, clients, watches, counts */
     pthread_cond_t work;
     pthread_cond_t completed;
     struct kv_lane_queue lanes[KV_BACKGROUND + 1];
     bool stopping;
     struct kv_client *clients;
+    unsigned watches;
     uint64_t puts[256], dels[256];
 
     atomic_bool is_writable;

@@ -188,9 +188,22 @@ static int begin_batch(struct kv_store *store, struct batch *batch)
     return store->engine->batch_begin(store->env, &batch->handle);
 }
 
+/* Under the mutex. */
+static void tell_watches(struct kv_store *store)
+{
+    for (struct kv_client *client = store->clients; client != NULL; client = client->next) {
+        if (!client->is_watching || client->watch_posted)
+            continue;
+        client->watch_posted = true;
+        queue_push(client->replies, &client->watch_job.node);
+    }
+}
+
 /* What is durable now becomes what is known. */
 static void publish(struct kv_store *store, const struct batch *batch)
 {
+    bool has_events = store->head.last[KV_SEQ_EVENT] != batch->head.last[KV_SEQ_EVENT];
+
     store->head = batch->head;
     atomic_store(&store->event_last, batch->head.last[KV_SEQ_EVENT]);
     atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
@@ -200,6 +213,8 @@ static void publish(struct kv_store *store, const struct batch *batch)
         store->puts[family] += batch->puts[family];
         store->dels[family] += batch->dels[family];
     }
+    if (has_events && store->watches > 0)
+        tell_watches(store);
     pthread_mutex_unlock(&store->mutex);
 }
 
