@@ -314,7 +314,7 @@ int upload_write(struct upload *upload, struct slice bytes, size_t *taken, struc
     struct uploads *uploads = upload->uploads;
     struct fault failure = FAULT_INIT;
 
-    assert(upload->state == UPLOAD_CLAIMED && !upload->has_digest);
+    assert(upload->state == UPLOAD_CLAIMED);
     *taken = 0;
     pthread_mutex_lock(&uploads->mutex);
     upload->wants_room = false;

@@ -87,8 +87,6 @@ struct upload {
 
     uint64_t received; /* bytes taken from senders */
     struct hasher *hasher;
-    bool has_digest; /* `hasher` is used up: `digest` is what it said */
-    struct digest digest;
     int err; /* sticky: the upload is removed when its claim ends */
     struct fault fault;
     bool cancelled;
