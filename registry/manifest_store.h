@@ -42,6 +42,7 @@ struct manifest_put {
     unsigned tags_n;
     struct tag_condition condition;
     bool allow_sparse;
+    enum kv_lane lane;                        /* for push_manifest: of the commit */
     int (*also)(struct kv_tx *tx, void *arg); /* last, in the same transaction; NULL: nothing */
     void *also_arg;
     /* out */

@@ -331,7 +331,7 @@ static int put_manifest(struct kv_tx *tx, void *arg)
 
 static void commit(struct manifest_push *push)
 {
-    kv_write(push->client, KV_FRONT, put_manifest, push, manifest_committed);
+    kv_write(push->client, push->put->lane, put_manifest, push, manifest_committed);
 }
 
 /* On the io pool. */

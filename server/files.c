@@ -2,7 +2,6 @@
 #include "config.h"
 #include "server/files.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "server/v2.h"
 
@@ -93,7 +92,12 @@ static void parse_run(struct pool_job *job)
 
 static void parse_done(struct pool_job *job)
 {
-    end(CONTAINER_OF(job, struct files_load, job));
+    struct files_load *load = CONTAINER_OF(job, struct files_load, job);
+
+    /* The parsed tree is many times the text. */
+    if (load->err == 0)
+        load->err = request_reserve(load->r, load->arena->used_bytes);
+    end(load);
 }
 
 /* On the io pool. */
@@ -145,14 +149,19 @@ static void opened(void *arg, int err, struct blob_file *file)
     pool_submit(load->r->worker->server->store->io, &load->job);
 }
 
-/* The bytes are in a file: memory for them is promised as for those of a push. */
-static void open_file(struct files_load *load)
+/* The bytes are in a file: memory for them counts like that of a push. */
+static int prepare_read(struct files_load *load)
 {
     load->get.media_type = arena_dup(load->arena, load->get.media_type);
-    load->err = request_reserve(load->r, load->get.size);
-    if (load->err == 0 && ((load->bytes = arena_alloc(load->arena, load->get.size)) == NULL ||
-                           load->get.media_type.p == NULL))
-        load->err = ERR_NO_MEMORY;
+    load->bytes = arena_alloc(load->arena, load->get.size);
+    if (load->get.media_type.p == NULL || load->bytes == NULL)
+        return ERR_NO_MEMORY;
+    return request_reserve(load->r, load->get.size);
+}
+
+static void open_file(struct files_load *load)
+{
+    load->err = prepare_read(load);
     if (load->err != 0)
         end(load);
     else

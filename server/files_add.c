@@ -240,6 +240,7 @@ static void loaded(void *arg, int err, const struct fault *fault)
         .tags = &add->tag,
         .tags_n = 1,
         .condition = {.must_match = exists, .must_not_exist = !exists},
+        .lane = KV_SURE, /* the file is on the disk, and the gate bounds how many come */
         .also = add->draft != NULL ? draft_take : NULL,
         .also_arg = add->draft,
     };

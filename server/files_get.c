@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "registry/blob.h"
 #include "server/files.h"
@@ -105,12 +104,10 @@ static void loaded(void *arg, int err, const struct fault *fault)
 void files_get(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct files_get *get = arena_alloc(&r->arena, sizeof(*get));
+    struct files_get *get = v2_alloc(r, sizeof(*get));
 
-    if (get == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (get == NULL)
         return;
-    }
     get->r = r;
     get->load = (struct files_load){.r = r, .arena = &r->arena, .done = loaded, .arg = get};
     int err = files_reference(r, &get->load.reference, &fault);

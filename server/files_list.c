@@ -322,12 +322,10 @@ static void loaded(void *arg, int err, const struct fault *fault)
 void files_list_get(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct files_list *list = arena_alloc(&r->arena, sizeof(*list));
+    struct files_list *list = v2_alloc(r, sizeof(*list));
 
-    if (list == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (list == NULL)
         return;
-    }
     list->r = r;
     list->wants_html = accept_prefers_html(request_field(r, SLICE("accept")));
     list->load = (struct files_load){.r = r, .arena = &r->arena, .done = loaded, .arg = list};

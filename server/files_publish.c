@@ -165,12 +165,10 @@ static int wants(struct request *r, struct slice what, const char *else_words, s
 void files_publish(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct publishing *p = arena_alloc(&r->arena, sizeof(*p));
+    struct publishing *p = v2_alloc(r, sizeof(*p));
 
-    if (p == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (p == NULL)
         return;
-    }
     p->r = r;
     int err = wants(r, SLICE("publish"), "POST publishes a draft: add ?publish to the URL", &fault);
     if (err == 0)
@@ -217,13 +215,11 @@ static void discarded(void *arg, int err)
 void files_discard(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct discarding *d = arena_alloc(&r->arena, sizeof(*d));
+    struct discarding *d = v2_alloc(r, sizeof(*d));
     struct slice tag;
 
-    if (d == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (d == NULL)
         return;
-    }
     d->r = r;
     int err = wants(r, SLICE("draft"),
                     "DELETE throws a draft away: add ?draft to the URL. A tag is deleted by DELETE "

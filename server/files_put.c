@@ -162,7 +162,7 @@ static void name_file(struct files_put *put)
             .file = put->file,
             .max_files = (unsigned)settings->manifests_max_descriptors - 1,
         };
-        kv_write(r->worker->kv, KV_FRONT, draft_put, &put->draft, drafted);
+        kv_write(r->worker->kv, KV_SURE, draft_put, &put->draft, drafted);
         return;
     }
     put->add = (struct files_add){
@@ -295,7 +295,7 @@ static int check_head(const struct request *r, struct fault *fault)
         return fault_set(fault, ERR_BLOB_TOO_LARGE,
                          "the file would be larger than blobs.max_size, %llu bytes",
                          (unsigned long long)max);
-    return uploads_admit(r->worker->server->store->uploads, r->content_length, fault);
+    return v2_admit(r, r->content_length, fault);
 }
 
 static int prepare(struct files_put *put, struct fault *fault)
@@ -326,12 +326,10 @@ static int prepare(struct files_put *put, struct fault *fault)
 void files_put(struct request *r)
 {
     struct fault fault = FAULT_INIT;
-    struct files_put *put = arena_alloc(&r->arena, sizeof(*put));
+    struct files_put *put = v2_alloc(r, sizeof(*put));
 
-    if (put == NULL) {
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    if (put == NULL)
         return;
-    }
     put->r = r;
     int err = prepare(put, &fault);
     if (err != 0) {
