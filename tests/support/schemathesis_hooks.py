@@ -46,5 +46,5 @@ def map_path_parameters(_context, path_parameters):
 
 @schemathesis.hook
 def before_call(_context, case, _kwargs):
-    if case.query and re.fullmatch('[0-9]+s', str(case.query.get('wait'))):
+    if case.query and re.fullmatch('[0-9]+(s|ms|m)?', str(case.query.get('wait'))):
         case.query['wait'] = '0s'
