@@ -6,8 +6,8 @@ import gzip
 import io
 import json
 import os
+import signal
 import socket
-import subprocess
 import sys
 import tarfile
 import threading
@@ -589,7 +589,8 @@ def many_waiters(server):
             connection.send(http1.head(server.address, 'GET', f'/api/v1/events?after={begin}'
                                        '&types=tag.bound&repo=crowd&wait=60s'))
         # The polls take their places when they have looked; then there is none left.
-        check.eventually('all places are taken', lambda: not is_free(server))
+        check.eventually('all places are taken', lambda: waiters(server) == 40)
+        check.true(not is_free(server), 'one more is taken')
         digest = push_tag(server, 'crowd', f'tag{begin}')
         for one in streams:
             check.equal(json.loads(one.message()['data'])['digest'], digest)
@@ -599,7 +600,13 @@ def many_waiters(server):
             check.equal(json.loads(answer.body)['events'][0]['digest'], digest)
             connection.close()
         begin = last_event(server)
-    check.eventually('a place is free', lambda: is_free(server))
+    check.eventually('all places are free', lambda: waiters(server) == 0)
+    check.true(is_free(server), 'none is taken')
+
+
+def waiters(server):
+    metrics = http1.request(server.address, 'GET', '/metrics').body.decode()
+    return int(metrics.partition('\ntidemark_event_waiters ')[2].split()[0])
 
 
 def is_free(server):
@@ -618,14 +625,14 @@ def gone(server):
                                        f'/api/v1/events?after={begin}&wait=60s&repo=nobody'))
         for connection in polls:
             connection.close()
-    check.eventually('a place is free', lambda: is_free(server))
+    check.eventually('all places are free', lambda: waiters(server) == 0)
     streams = [Stream(server, '?after=last') for _ in range(5)]
     threads = [threading.Thread(target=one.close) for one in streams]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    check.eventually('a place is free', lambda: is_free(server))
+    check.eventually('all places are free', lambda: waiters(server) == 0)
 
 
 @suite.case('streams and polls end when the server stops')
@@ -634,14 +641,11 @@ def stops(server):
     one = Stream(server, f'?after={begin}')
     with http1.Connection(server.address) as poll:
         poll.send(http1.head(server.address, 'GET', f'/api/v1/events?after={begin}&wait=60s'))
-        stopper = subprocess.Popen(['kill', str(server.process.pid)])
-        stopper.wait()
+        check.eventually('both wait', lambda: waiters(server) == 2)
+        server.process.send_signal(signal.SIGTERM)
         check.equal(one.message(), None, 'the end of the stream')
-        try:
-            answer = poll.response()
-            check.equal(json.loads(answer.body)['events'], [], 'events of the poll')
-        except http1.Closed:
-            pass # it was not read before the signal
+        answer = check.status(poll.response(), 200)
+        check.equal(json.loads(answer.body)['events'], [], 'events of the poll')
     one.close()
     server.wait()
     server.start()
