@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DESIGN: the program is a table of verbs. It finds the one named by the first argument, hands it
- * the rest, and prints the help from the same rows, so that a verb cannot be left out of it.
+ * DESIGN: the program is a table of verbs. Those that work on a data directory are here; every
+ * other one is a client's, of which cli/ has the table. Help and completion come from both tables,
+ * so that a verb cannot be left out of them.
  */
 #include "config.h"
 
 #include "base/mem.h"
+#include "cli/cli.h"
 #include "server/check_config.h"
 #include "server/fsck_verb.h"
 #include "server/serve.h"
@@ -14,37 +16,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXIT_USAGE 2
-
-struct verb {
-    const char *name;
-    int (*run)(int argc, char **argv); /* argv[0] is the verb; returns the exit status */
-    const char *summary;
-};
-
 static int run_help(int argc, char **argv);
 static int run_version(int argc, char **argv);
 
-static const struct verb verbs[] = {
-    {"serve", serve_run, "serve a data directory"},
-    {"check-config", check_config_run, "check a configuration, print it or its schema"},
-    {"fsck", fsck_verb_run, "check a data directory, also while it is served"},
-    {"help", run_help, "print this list"},
-    {"version", run_version, "print the version"},
+static const struct cli_option serve_options[] = {
+    {"config", 0, "FILE", "the configuration"},
+    {"data", 0, "DIR", "the data directory, made when missing"},
+    {"listen", 0, "ADDRESS:PORT", "where to listen"},
+    {0},
 };
 
-static void print_help(FILE *out)
-{
-    fputs("Usage: tidemark VERB [OPTION]...\n\n", out);
-    for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++)
-        fprintf(out, "  %-14s %s\n", verbs[i].name, verbs[i].summary);
-}
+static const struct cli_option check_config_options[] = {
+    {"config", 0, "FILE", "the configuration"},
+    {"dump-config", 0, NULL, "print every key with its value"},
+    {"schema", 0, NULL, "print the JSON Schema of the configuration"},
+    {0},
+};
+
+static const struct cli_option fsck_options[] = {
+    {"config", 0, "FILE", "the configuration"},
+    {"data", 0, "DIR", "the data directory"},
+    {0},
+};
+
+static const struct cli_process_verb verbs[] = {
+    {{"serve", NULL, "serve a data directory", serve_options}, serve_run},
+    {{"check-config", NULL, "check a configuration, print it or its schema", check_config_options},
+     check_config_run},
+    {{"fsck", NULL, "check a data directory, also while it is served", fsck_options},
+     fsck_verb_run},
+    {{"help", NULL, "print this list", NULL}, run_help},
+    {{"version", NULL, "print the version", NULL}, run_version},
+};
+
+static const struct cli_table table = {verbs, ARRAY_LENGTH(verbs)};
 
 static int run_help(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    print_help(stdout);
+    cli_print_help(&table, stdout);
     return EXIT_SUCCESS;
 }
 
@@ -57,14 +68,14 @@ static int run_version(int argc, char **argv)
 }
 
 /* `--help` and `--version` are what people try first. */
-static const struct verb *find_verb(const char *name)
+static const struct cli_process_verb *find_verb(const char *name)
 {
     if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0)
         name = "help";
     if (strcmp(name, "-V") == 0 || strcmp(name, "--version") == 0)
         name = "version";
     for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++) {
-        if (strcmp(verbs[i].name, name) == 0)
+        if (strcmp(verbs[i].usage.name, name) == 0)
             return &verbs[i];
     }
     return NULL;
@@ -72,16 +83,14 @@ static const struct verb *find_verb(const char *name)
 
 int main(int argc, char **argv)
 {
-    const struct verb *verb;
+    const struct cli_process_verb *verb;
 
     if (argc < 2) {
-        print_help(stderr);
-        return EXIT_USAGE;
+        cli_print_help(&table, stderr);
+        return CLI_EXIT_USAGE;
     }
     verb = find_verb(argv[1]);
-    if (!verb) {
-        fprintf(stderr, "tidemark: no verb '%s'; `tidemark help` lists them\n", argv[1]);
-        return EXIT_USAGE;
-    }
+    if (!verb)
+        return cli_run(&table, argc - 1, argv + 1);
     return verb->run(argc - 1, argv + 1);
 }

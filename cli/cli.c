@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DESIGN: a verb's options are a list in its row of the table. getopt_long gets them from there,
+ * and apply() knows what each name means, whichever verb takes it; so an option is described once
+ * and means the same everywhere.
+ */
+#include "config.h"
+#include "cli/cli.h"
+
+#include "base/fetch.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "cli/verb.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_MAX 16
+
+#define COMMON_OPTIONS                                                                             \
+    {"server", 0, "URL", "the registry, in place of TIDEMARK_SERVER or http://127.0.0.1:5000"},    \
+        {"output", 0, "text|json", "what to print: for people, or one JSON document"},             \
+        {"quiet", 'q', NULL, "print no progress and only what a script needs"},                    \
+        {"help", 'h', NULL, "print this"},                                                         \
+    {                                                                                              \
+        NULL, 0, NULL, NULL                                                                        \
+    }
+
+static const struct cli_option common_options[] = {COMMON_OPTIONS};
+
+static const struct cli_option pull_options[] = {
+    {"directory", 'o', "DIR", "where the files go, in place of the current folder"},
+    {"force", 0, NULL, "replace files that are there and differ"},
+    COMMON_OPTIONS,
+};
+
+static const struct cli_option events_options[] = {
+    {"follow", 'f', NULL, "wait for more, until interrupted"},
+    {"after", 0, "NUMBER", "only events after this one"},
+    {"types", 0, "TYPE,...", "only events of these types"},
+    {"repo", 0, "REPO", "only events of this repository"},
+    COMMON_OPTIONS,
+};
+
+static const struct cli_option completion_options[] = {
+    {"help", 'h', NULL, "print this"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct cli_verb verbs[] = {
+    {{"push", "FILE... REF", "push files as one artifact and tag it", common_options},
+     push_run,
+     2,
+     -1},
+    {{"pull", "REF", "pull the files of an artifact", pull_options}, pull_run, 1, 1},
+    {{"ls", "[REPO]", "list the repositories, or the tags of one", common_options}, ls_run, 0, 1},
+    {{"show", "REF", "show what a tag or digest names", common_options}, show_run, 1, 1},
+    {{"tree", "REF", "show what refers to it: signatures, bills of material", common_options},
+     tree_run,
+     1,
+     1},
+    {{"events", NULL, "print what happened, oldest first", events_options}, events_run, 0, 0},
+    {{"completion", "bash|zsh", "print the completion for a shell", completion_options},
+     completion_run,
+     1,
+     1},
+};
+
+const struct cli_verb *cli_verbs(size_t *n)
+{
+    *n = ARRAY_LENGTH(verbs);
+    return verbs;
+}
+
+const struct cli_verb *cli_find_verb(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(verbs); i++)
+        if (strcmp(verbs[i].usage.name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+int cli_flush(struct fault *fault)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    return fault_set_errno(fault, errno, "writing to standard output");
+}
+
+/* ---- Options ----------------------------------------------------------------------------------
+ */
+
+static int usage_error(const char *verb, const char *words, const char *word)
+{
+    fprintf(stderr, "tidemark %s: ", verb);
+    fprintf(stderr, "%s%s%s\n", word ? word : "", word ? ": " : "", words);
+    fprintf(stderr, "  `tidemark %s --help` says how it is used.\n", verb);
+    return ERR_INVALID;
+}
+
+static int apply(struct cli_call *call, const char *verb, const char *name, const char *value)
+{
+    if (strcmp(name, "server") == 0) {
+        call->server = value;
+    } else if (strcmp(name, "output") == 0) {
+        call->json = strcmp(value, "json") == 0;
+        if (!call->json && strcmp(value, "text") != 0)
+            return usage_error(verb, "the output is text or json", value);
+    } else if (strcmp(name, "quiet") == 0) {
+        call->quiet = true;
+    } else if (strcmp(name, "directory") == 0) {
+        call->directory = value;
+    } else if (strcmp(name, "force") == 0) {
+        call->force = true;
+    } else if (strcmp(name, "follow") == 0) {
+        call->follow = true;
+    } else if (strcmp(name, "after") == 0) {
+        if (!slice_parse_u64(slice_from_cstr(value), &call->after))
+            return usage_error(verb, "the number of an event is written with digits", value);
+    } else if (strcmp(name, "types") == 0) {
+        call->types = value;
+    } else if (strcmp(name, "repo") == 0) {
+        call->repo = value;
+    }
+    return 0;
+}
+
+/* getopt's table, and its letters, from ours. A value is the index of the option + 1. */
+static void make_getopt(const struct cli_option *options, struct option longs[OPTIONS_MAX + 1],
+                        char letters[2 * OPTIONS_MAX + 1])
+{
+    size_t at = 0, n = 0;
+
+    for (; options[n].name && n < OPTIONS_MAX; n++) {
+        longs[n] =
+            (struct option){options[n].name, options[n].argument ? required_argument : no_argument,
+                            NULL, (int)n + 1};
+        if (options[n].letter == 0)
+            continue;
+        letters[at++] = options[n].letter;
+        if (options[n].argument)
+            letters[at++] = ':';
+    }
+    longs[n] = (struct option){0};
+    letters[at] = '\0';
+}
+
+static const struct cli_option *find_option(const struct cli_option *options, int value)
+{
+    for (size_t i = 0; options[i].name; i++)
+        if (value == (int)i + 1 || (options[i].letter != 0 && value == options[i].letter))
+            return &options[i];
+    return NULL;
+}
+
+/* 1 when help was asked for. getopt has said by itself what it did not like. */
+static int read_options(const struct cli_verb *verb, int argc, char **argv, struct cli_call *call)
+{
+    const struct cli_option *options = verb->usage.options;
+    struct option longs[OPTIONS_MAX + 1];
+    char letters[2 * OPTIONS_MAX + 1];
+    int value;
+
+    make_getopt(options, longs, letters);
+    optind = 0; /* begin anew: main has parsed, or a test has called before */
+    while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        const struct cli_option *option = find_option(options, value);
+
+        if (!option) {
+            fprintf(stderr, "  `tidemark %s --help` lists the options.\n", verb->usage.name);
+            return ERR_INVALID;
+        }
+        if (strcmp(option->name, "help") == 0)
+            return 1;
+        if (apply(call, verb->usage.name, option->name, optarg) != 0)
+            return ERR_INVALID;
+    }
+    call->argc = argc - optind;
+    call->argv = argv + optind;
+    if (call->argc < verb->least)
+        return usage_error(verb->usage.name, "something is missing", NULL);
+    if (verb->most >= 0 && call->argc > verb->most)
+        return usage_error(verb->usage.name, "one word too many", call->argv[verb->most]);
+    return 0;
+}
+
+/* ---- Running ----------------------------------------------------------------------------------
+ */
+
+static int run(const struct cli_verb *verb, const struct cli_call *call)
+{
+    struct fault fault = FAULT_INIT;
+    int err = fetch_global_init(&fault);
+
+    if (err == 0) {
+        err = verb->run(call, &fault);
+        fetch_global_fini();
+    }
+    if (err == 0)
+        err = cli_flush(&fault);
+    if (err == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "tidemark %s: %s\n", verb->usage.name, fault_text(&fault, err));
+    return err == ERR_INVALID ? CLI_EXIT_USAGE : EXIT_FAILURE;
+}
+
+int cli_run(const struct cli_table *table, int argc, char **argv)
+{
+    const struct cli_verb *verb = cli_find_verb(argv[0]);
+    struct cli_call call = {.table = table};
+
+    if (!verb) {
+        fprintf(stderr, "tidemark: no verb '%s'; `tidemark help` lists them\n", argv[0]);
+        return CLI_EXIT_USAGE;
+    }
+    /* For the characters of `tree`; nothing else here depends on the locale. */
+    setlocale(LC_CTYPE, "");
+    int outcome = read_options(verb, argc, argv, &call);
+    if (outcome < 0)
+        return CLI_EXIT_USAGE;
+    if (outcome > 0) {
+        cli_print_usage(&verb->usage, stdout);
+        return EXIT_SUCCESS;
+    }
+    return run(verb, &call);
+}
