@@ -71,7 +71,11 @@ int api_page_parse(struct request *r, size_t after_max, struct api_page *page, s
     else if (err == 0 && (!is_digits(text) || n == 0))
         return fault_set(fault, ERR_PAGINATION_INVALID, "n must be a number of entries, from 1");
     page->n = (unsigned)(n < max ? n : max);
-    return api_query_text(r, "after", after_max, &page->after, fault);
+    err = api_query_text(r, "after", after_max, &page->after, fault);
+    for (size_t i = 0; err == 0 && i < page->after.n; i++)
+        if (page->after.p[i] <= ' ' || page->after.p[i] > '~')
+            err = fault_set(fault, ERR_INVALID, "after must be the `next` of the page before");
+    return err;
 }
 
 int api_argument(struct request *r, struct slice *argument, struct fault *fault)

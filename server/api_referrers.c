@@ -10,7 +10,7 @@
 #include "server/api.h"
 #include "server/handlers.h"
 
-#define ARTIFACT_TYPE_MAX 255
+#define ARTIFACT_TYPE_MAX 1020 /* bytes of 255 characters */
 #define NODE_BYTES        32 /* of punctuation around a descriptor */
 
 struct referrers {

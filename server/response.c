@@ -251,7 +251,10 @@ void response_send_stream(struct request *r, int status, const char *media_type,
     out->segments = &out->one;
     out->n = 1;
     out->at = 0;
-    response_start(r);
+    if (r->conn->eof)
+        conn_close(r->conn, "the client closed it before its stream began");
+    else
+        response_start(r);
 }
 
 void response_stream_wake(struct request *r)
