@@ -26,7 +26,11 @@ int api_query_text(struct request *r, const char *name, size_t max, struct slice
     if (err != 0)
         return fault_set(fault, err, "the query of this request is malformed");
     if (value->n > max)
-        return fault_set(fault, ERR_INVALID, "%s is at most %zu bytes", name, max);
+        return fault_set(fault, ERR_INVALID, "%s is at most %zu characters", name, max);
+    for (size_t i = 0; i < value->n; i++)
+        if (value->p[i] <= ' ' || value->p[i] > '~')
+            return fault_set(fault, ERR_INVALID, "%s can have only printable ASCII characters",
+                             name);
     return 0;
 }
 
@@ -71,26 +75,7 @@ int api_page_parse(struct request *r, size_t after_max, struct api_page *page, s
     else if (err == 0 && (!is_digits(text) || n == 0))
         return fault_set(fault, ERR_PAGINATION_INVALID, "n must be a number of entries, from 1");
     page->n = (unsigned)(n < max ? n : max);
-    err = api_query_text(r, "after", after_max, &page->after, fault);
-    for (size_t i = 0; err == 0 && i < page->after.n; i++)
-        if (page->after.p[i] <= ' ' || page->after.p[i] > '~')
-            err = fault_set(fault, ERR_INVALID, "after must be the `next` of the page before");
-    return err;
-}
-
-int api_argument(struct request *r, struct slice *argument, struct fault *fault)
-{
-    int err = request_decode(r, r->argument, argument);
-
-    return err == 0 ? 0 : fault_set(fault, err, "the path of this request is malformed");
-}
-
-int api_reference(struct request *r, struct reference *reference, struct fault *fault)
-{
-    struct slice argument;
-    int err = api_argument(r, &argument, fault);
-
-    return err != 0 ? err : reference_parse(argument, reference, fault);
+    return api_query_text(r, "after", after_max, &page->after, fault);
 }
 
 /*

@@ -257,11 +257,8 @@ void api_layer_get(struct request *r)
 {
     struct fault fault = FAULT_INIT;
     struct layer_list *list = arena_alloc(&r->arena, sizeof(*list));
-    struct slice argument;
 
-    int err = list == NULL ? ERR_NO_MEMORY : api_argument(r, &argument, &fault);
-    if (err == 0)
-        err = digest_parse(argument, &list->get.digest, &fault);
+    int err = list == NULL ? ERR_NO_MEMORY : digest_parse(r->argument, &list->get.digest, &fault);
     if (err != 0) {
         response_send_error(r, err, &fault, SLICE(""));
         return;

@@ -23,7 +23,12 @@ TAG = re.compile(r'[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}')
 DIGEST = re.compile(r'sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}')
 
 
+PATH = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*')
+
+
 def is_valid(key, value):
+    if key == 'path':
+        return len(value) <= 1024 and PATH.fullmatch(value)
     if key == 'name':
         return len(value) <= 255 and NAME.fullmatch(value)
     return ((key != 'digest' and TAG.fullmatch(value)) or
@@ -39,7 +44,7 @@ def map_path_parameters(_context, path_parameters):
         known = KNOWN.get(key, [])
         if known and chance % 2 == 0:
             path_parameters[key] = known[chance // 2 % len(known)]
-        elif key == 'name':
+        elif key in ('name', 'path'):
             path_parameters[key] = value.replace('/', '-')
     return path_parameters
 

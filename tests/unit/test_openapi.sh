@@ -27,12 +27,14 @@ router()
 			if (patterns[$2] !~ "^/v2/") print method, patterns[$2] }' "$1" | sort
 }
 
-# document FILE: the same of an OpenAPI document: two spaces before a path, four before a method.
+# document FILE: the same of an OpenAPI document: two spaces before a path, four before a method. A
+# <ref> of the router is ":{tag}" in one path there and "@{digest}" in another.
 document()
 {
 	awk '
 		/^[a-z]/ { in_paths = /^paths:/ }
-		in_paths && /^  \// { path = $1; sub(/:$/, "", path); gsub(/[{][a-z]+[}]/, "<>", path) }
+		in_paths && /^  \// { path = $1; sub(/:$/, "", path)
+			gsub(/[:@][{][a-z]+[}]/, "<>", path); gsub(/[{][a-z]+[}]/, "<>", path) }
 		in_paths && /^    (get|put|post|patch|delete|head):/ {
 			method = $1; sub(/:$/, "", method); print toupper(method), path
 			if (method == "get") print "HEAD", path }' "$1" | sort -u
@@ -51,12 +53,15 @@ differences()
 cat >"$tmp/route.def" <<'END'
 X(A, "/a/<name>/-/b/<arg>")
 X(B, "/b")
+X(C, "/c/<name><ref>/")
 X(V2, "/v2/c")
 #ifdef M
 M(A, GET, a_get)
 M(A, HEAD, a_get)
 M(A, PUT, a_put)
 M(B, GET, b_get)
+M(C, PUT, c_put)
+M(C, DELETE, c_delete)
 M(V2, GET, v2_get)
 #endif
 END
@@ -71,13 +76,22 @@ paths:
       summary: x
     delete:
       summary: x
+  /c/{name}:{tag}/:
+    put:
+      summary: x
+    patch:
+      summary: x
+  /c/{name}@{digest}/:
+    delete:
+      summary: x
 components:
   /no/path:
     get: {}
 END
 expected='only the router has: PUT /a/<>/-/b/<>
 only the document has: DELETE /b
-only the document has: HEAD /b'
+only the document has: HEAD /b
+only the document has: PATCH /c/<><>/'
 if [ "$(differences "$tmp/route.def" "$tmp/openapi.yaml")" = "$expected" ]; then
 	tap ok 'differences are found'
 else
