@@ -229,6 +229,16 @@ void hasher_final(struct hasher *hasher, struct digest *digest)
     finish(hasher->context, hasher->algorithm, digest);
 }
 
+void hasher_peek(const struct hasher *hasher, struct digest *digest)
+{
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+
+    if (copy == NULL || EVP_MD_CTX_copy_ex(copy, hasher->context) != 1)
+        abort();
+    finish(copy, hasher->algorithm, digest);
+    EVP_MD_CTX_free(copy);
+}
+
 void hasher_reset(struct hasher *hasher)
 {
     start(hasher->context, hasher->algorithm);

@@ -52,6 +52,9 @@ void hasher_update(struct hasher *hasher, const void *bytes, size_t n);
 void hasher_final(struct hasher *hasher, struct digest *digest);
 void hasher_reset(struct hasher *hasher);
 
+/* The digest of all so far; hashing can go on. */
+void hasher_peek(const struct hasher *hasher, struct digest *digest);
+
 /* One call for bytes in memory. */
 void digest_compute(enum digest_algorithm algorithm, struct slice bytes, struct digest *digest);
 

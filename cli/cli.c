@@ -165,6 +165,7 @@ static int read_options(const struct cli_verb *verb, int argc, char **argv, stru
     int value;
 
     make_getopt(options, longs, letters);
+    optind = 0; /* begin anew: main has parsed, or a test has called before */
     while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         const struct cli_option *option = find_option(options, value);
 

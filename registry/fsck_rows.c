@@ -440,6 +440,29 @@ static int check_managed(struct fsck *f, const struct key_fields *key, struct sl
     return 0;
 }
 
+static int check_draft(struct fsck *f, const struct key_fields *key, struct slice value)
+{
+    char name[FSCK_NAME_MAX];
+    struct fault why = FAULT_INIT;
+    struct digest path;
+    struct row_draft row;
+
+    if (!knows_repository(f, key->id[0], "draft"))
+        return 0;
+    if (tag_check(key->text, &why) != 0)
+        fsck_error(f, "a draft row of %s: %s", fsck_repository_name(f, key->id[0], name), why.text);
+    if (row_draft_decode(value, &row) != 0) {
+        fsck_error(f, "a draft row of %s does not decode",
+                   fsck_repository_name(f, key->id[0], name));
+        return 0;
+    }
+    digest_compute(DIGEST_SHA256, row.path, &path);
+    if (!digest_eq(&path, &key->digest))
+        fsck_error(f, "a draft row of %s has another path than its key says",
+                   fsck_repository_name(f, key->id[0], name));
+    return 0;
+}
+
 static int check_due(struct fsck *f, const struct key_fields *key, struct slice value)
 {
     const int64_t due_ms = (int64_t)key->id[0];
@@ -566,6 +589,7 @@ int fsck_check_rows(struct fsck *f)
         {KV_TAGOF, check_tagof},   {KV_TOMB, check_tomb},       {KV_REFERRER, check_referrer},
         {KV_HOLD, check_hold},     {KV_MANAGED, check_managed}, {KV_DUE, check_due},
         {KV_CURSOR, check_cursor}, {KV_LABEL, check_nothing},   {KV_META, check_nothing},
+        {KV_DRAFT, check_draft},
     };
     int err = check_events(f);
 

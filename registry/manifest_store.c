@@ -300,7 +300,9 @@ int manifest_put(struct kv_tx *tx, void *manifest_put)
         err = look_up(tx, &s, &live, &good);
     if (err == 0 && !(live && good))
         err = push(tx, &s, live);
-    return err != 0 ? err : bind_tags(tx, &s);
+    if (err == 0)
+        err = bind_tags(tx, &s);
+    return err == 0 && put->also != NULL ? put->also(tx, put->also_arg) : err;
 }
 
 /*

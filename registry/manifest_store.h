@@ -42,6 +42,9 @@ struct manifest_put {
     unsigned tags_n;
     struct tag_condition condition;
     bool allow_sparse;
+    enum kv_lane lane;                        /* for push_manifest: of the commit */
+    int (*also)(struct kv_tx *tx, void *arg); /* last, in the same transaction; NULL: nothing */
+    void *also_arg;
     /* out */
     unsigned missing[MANIFEST_MISSING_MAX]; /* with ERR_MANIFEST_BLOB_UNKNOWN: descriptor indexes */
     unsigned missing_n;                     /* may be larger than the array */

@@ -167,6 +167,95 @@ void push_blob(struct store *store, struct kv_client *client, struct upload **up
 }
 
 /*
+ * Blobs in memory.
+ */
+
+struct bytes_push {
+    struct pool_job job;
+    struct digest_gate_pass pass;
+    struct store *store;
+    struct kv_client *client;
+    struct slice bytes;
+    struct blob_put *put;
+    int err;
+    struct fault fault;
+    push_done_fn done;
+    void *arg;
+};
+
+static void end_bytes(void *arg)
+{
+    struct bytes_push *push = arg;
+
+    digest_gate_leave(&push->pass);
+    push->done(push->arg, push->err, push->fault.code != 0 ? &push->fault : NULL);
+    free(push);
+}
+
+static void bytes_committed(void *arg, int err)
+{
+    struct bytes_push *push = arg;
+
+    push->err = err;
+    if (err == 0)
+        end_bytes(push);
+    else
+        start_undo(push->store, push->client, &push->put->digest, end_bytes, push);
+}
+
+static int put_bytes(struct kv_tx *tx, void *arg)
+{
+    const struct bytes_push *push = arg;
+
+    return blob_put(tx, push->put);
+}
+
+/* On the io pool. */
+static void write_bytes(struct pool_job *job)
+{
+    struct bytes_push *push = CONTAINER_OF(job, struct bytes_push, job);
+
+    push->err = blob_file_write(push->store->files, &push->put->digest, push->bytes, &push->fault);
+}
+
+static void bytes_written(struct pool_job *job)
+{
+    struct bytes_push *push = CONTAINER_OF(job, struct bytes_push, job);
+
+    if (push->err != 0)
+        end_bytes(push);
+    else
+        kv_write(push->client, KV_FRONT, put_bytes, push, bytes_committed);
+}
+
+static void enter_bytes(struct bytes_push *push)
+{
+    push->job = (struct pool_job){
+        .run = write_bytes, .done = bytes_written, .reply = kv_client_queue(push->client)};
+    pool_submit(push->store->io, &push->job);
+}
+
+static void bytes_gate_opened(struct pool_job *job)
+{
+    enter_bytes(CONTAINER_OF(job, struct bytes_push, pass.job));
+}
+
+void push_blob_bytes(struct store *store, struct kv_client *client, struct slice bytes,
+                     struct blob_put *put, push_done_fn done, void *arg)
+{
+    struct bytes_push *push = xcalloc(1, sizeof(*push));
+
+    *push = (struct bytes_push){
+        .store = store, .client = client, .bytes = bytes, .put = put, .done = done, .arg = arg};
+    digest_compute(DIGEST_SHA256, bytes, &put->digest);
+    put->size = bytes.n;
+    push->pass.job.done = bytes_gate_opened;
+    push->pass.job.reply = kv_client_queue(client);
+    if (digest_gate_enter(store->gate, &put->digest, &push->pass))
+        enter_bytes(push);
+}
+
+/*
  * Manifests.
  */
 
@@ -242,7 +331,7 @@ static int put_manifest(struct kv_tx *tx, void *arg)
 
 static void commit(struct manifest_push *push)
 {
-    kv_write(push->client, KV_FRONT, put_manifest, push, manifest_committed);
+    kv_write(push->client, push->put->lane, put_manifest, push, manifest_committed);
 }
 
 /* On the io pool. */

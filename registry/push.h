@@ -19,6 +19,10 @@ typedef void (*push_done_fn)(void *arg, int err, const struct fault *fault);
 void push_blob(struct store *store, struct kv_client *client, struct upload **upload,
                struct blob_put *put, push_done_fn done, void *arg);
 
+/* The same for a few bytes in memory, valid until done. put->digest and put->size are set here. */
+void push_blob_bytes(struct store *store, struct kv_client *client, struct slice bytes,
+                     struct blob_put *put, push_done_fn done, void *arg);
+
 /* `body` are the manifest's bytes, valid until done; put->body is set here: in the index up to
  * KV_VALUE_MAX, else as a blob file written first. */
 void push_manifest(struct store *store, struct kv_client *client, struct slice body,

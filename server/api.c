@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* Larger ones count as memory of the request: a slow client keeps what it has not taken. */
+#define ANSWER_SMALL 65536u
+
 /*
  * Arguments.
  */
@@ -23,7 +26,11 @@ int api_query_text(struct request *r, const char *name, size_t max, struct slice
     if (err != 0)
         return fault_set(fault, err, "the query of this request is malformed");
     if (value->n > max)
-        return fault_set(fault, ERR_INVALID, "%s is at most %zu bytes", name, max);
+        return fault_set(fault, ERR_INVALID, "%s is at most %zu characters", name, max);
+    for (size_t i = 0; i < value->n; i++)
+        if (value->p[i] <= ' ' || value->p[i] > '~')
+            return fault_set(fault, ERR_INVALID, "%s can have only printable ASCII characters",
+                             name);
     return 0;
 }
 
@@ -44,33 +51,31 @@ int api_query_u64(struct request *r, const char *name, uint64_t otherwise, uint6
     return 0;
 }
 
+static bool is_digits(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+    return text.n > 0;
+}
+
 int api_page_parse(struct request *r, size_t after_max, struct api_page *page, struct fault *fault)
 {
     uint64_t max = r->worker->settings->lists_max_page;
-    uint64_t n;
+    uint64_t n = API_PAGE_DEFAULT;
+    struct slice text;
 
-    int err = api_query_u64(r, "n", API_PAGE_DEFAULT < max ? API_PAGE_DEFAULT : max, 1, UINT64_MAX,
-                            &n, fault);
-    if (err == ERR_INVALID)
+    int err = request_query(r, SLICE("n"), 0, &text);
+    if (err != 0 && err != ERR_NOT_FOUND)
+        return fault_set(fault, err, "the query of this request is malformed");
+    /* What is left comes with the next page: asking for more than one holds is no mistake, however
+     * large the number. */
+    if (err == 0 && !slice_parse_u64(text, &n) && is_digits(text))
+        n = max;
+    else if (err == 0 && (!is_digits(text) || n == 0))
         return fault_set(fault, ERR_PAGINATION_INVALID, "n must be a number of entries, from 1");
-    /* What is left comes with the next page: asking for more than one holds is no mistake. */
     page->n = (unsigned)(n < max ? n : max);
-    return err != 0 ? err : api_query_text(r, "after", after_max, &page->after, fault);
-}
-
-int api_argument(struct request *r, struct slice *argument, struct fault *fault)
-{
-    int err = request_decode(r, r->argument, argument);
-
-    return err == 0 ? 0 : fault_set(fault, err, "the path of this request is malformed");
-}
-
-int api_reference(struct request *r, struct reference *reference, struct fault *fault)
-{
-    struct slice argument;
-    int err = api_argument(r, &argument, fault);
-
-    return err != 0 ? err : reference_parse(argument, reference, fault);
+    return api_query_text(r, "after", after_max, &page->after, fault);
 }
 
 /*
@@ -94,9 +99,12 @@ void api_etag(struct slice bytes, char out[API_ETAG_SIZE])
 
 bool api_is_unchanged(struct request *r, struct slice etag)
 {
-    struct slice none_match = request_field(r, SLICE("if-none-match"));
+    bool held = false;
 
-    if (none_match.p == NULL || !etag_list_has(none_match, etag))
+    for (unsigned i = 0; i < r->fields_n; i++)
+        held = held || (slice_eq(r->fields[i].name, SLICE("if-none-match")) &&
+                        etag_list_has(r->fields[i].value, etag));
+    if (!held)
         return false;
     response_field(r, "ETag", etag);
     response_field(r, "Cache-Control", SLICE("no-cache"));
@@ -108,6 +116,8 @@ void api_send_json_tagged(struct request *r, struct buf *body, struct slice etag
 {
     if (body->overflow) {
         response_send_errorf(r, ERR_NO_MEMORY, "the answer is larger than %zu bytes", body->max);
+    } else if (body->n > ANSWER_SMALL && request_reserve(r, body->n) != 0) {
+        response_send_errorf(r, ERR_BUSY, "too many large answers are under way; try again");
     } else if (!api_is_unchanged(r, etag)) {
         response_field(r, "ETag", etag);
         response_field(r, "Cache-Control", SLICE("no-cache"));

@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "registry/reference.h"
 #include "server/request.h"
 
 #define API_PAGE_DEFAULT 100
@@ -25,14 +24,10 @@ int api_page_parse(struct request *r, size_t after_max, struct api_page *page,
 /* A number in the query, or `otherwise`. ERR_INVALID outside of min..max. */
 int api_query_u64(struct request *r, const char *name, uint64_t otherwise, uint64_t min,
                   uint64_t max, uint64_t *value, struct fault *fault) MUST_CHECK;
-/* A text in the query; empty when absent. ERR_INVALID when longer than `max`. */
+/* A text of printable ASCII in the query; empty, p == NULL, when absent. ERR_INVALID, also when
+ * longer than `max`. */
 int api_query_text(struct request *r, const char *name, size_t max, struct slice *value,
                    struct fault *fault) MUST_CHECK;
-
-/* The last part of the path, which clients may percent-encode (the ':' of a digest).
- * ERR_TAG_INVALID, ERR_DIGEST_INVALID, ERR_DIGEST_UNSUPPORTED, ERR_HTTP_BAD_REQUEST. */
-int api_argument(struct request *r, struct slice *argument, struct fault *fault) MUST_CHECK;
-int api_reference(struct request *r, struct reference *reference, struct fault *fault) MUST_CHECK;
 
 /* A quoted entity tag of these bytes. Any thread. */
 #define API_ETAG_SIZE 40

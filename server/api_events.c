@@ -206,7 +206,7 @@ static int parse_wait(struct request *r, uint64_t *wait_ms, struct fault *fault)
 
     *wait_ms = 0;
     int err = api_query_text(r, "wait", 16, &text, fault);
-    if (err != 0 || text.n == 0)
+    if (err != 0 || text.p == NULL)
         return err;
     if (slice_ends_with(text, SLICE("ms"))) {
         unit = 1;

@@ -231,7 +231,8 @@ void api_manifest_get(struct request *r)
     struct fault fault = FAULT_INIT;
     struct manifest_show *show = arena_alloc(&r->arena, sizeof(*show));
 
-    int err = show == NULL ? ERR_NO_MEMORY : api_reference(r, &show->info.reference, &fault);
+    int err =
+        show == NULL ? ERR_NO_MEMORY : reference_parse(r->argument, &show->info.reference, &fault);
     if (err != 0) {
         response_send_error(r, err, &fault, SLICE(""));
         return;

@@ -47,7 +47,7 @@ static int parse_query(struct request *r, struct referrer_tree *tree, struct fau
 {
     uint64_t depth;
 
-    int err = api_reference(r, &tree->reference, fault);
+    int err = reference_parse(r->argument, &tree->reference, fault);
     if (err == 0)
         err = api_query_u64(r, "depth", 1, 1, REFERRER_TREE_DEPTH_MAX, &depth, fault);
     if (err != 0)

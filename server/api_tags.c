@@ -169,12 +169,11 @@ void api_tag_get(struct request *r)
     struct fault fault = FAULT_INIT;
     struct tags_list *list = arena_alloc(&r->arena, sizeof(*list));
 
-    int err = list == NULL ? ERR_NO_MEMORY : api_argument(r, &list->page.tag, &fault);
-    if (err == 0)
-        err = tag_check(list->page.tag, &fault);
+    int err = list == NULL ? ERR_NO_MEMORY : tag_check(r->argument, &fault);
     if (err != 0) {
         response_send_error(r, err, &fault, SLICE(""));
         return;
     }
+    list->page.tag = r->argument;
     read_rows(r, list);
 }

@@ -86,6 +86,15 @@ static int admit(struct request *r, struct fault *fault)
             return err;
         r->repository = parts.name;
     }
+    /* OpenAPI clients escape the ':' of a digest. The specification of /v2 knows no escapes. */
+    if (!r->route->is_v2 && slice_find_char(r->argument, '%') < r->argument.n) {
+        /* With the byte before it, which tells a tag from a digest. */
+        struct slice marked = slice_make(r->argument.p - 1, r->argument.n + 1);
+        err = request_decode(r, marked, &marked);
+        if (err != 0)
+            return fault_set(fault, err, "the path of this request is malformed");
+        r->argument = slice_sub(marked, 1, SIZE_MAX);
+    }
     if (route_handler(r->route, r->method) == NULL)
         return fault_set(fault, ERR_HTTP_METHOD, "%s is not allowed on %s", method_name(r->method),
                          r->route->pattern);

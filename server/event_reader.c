@@ -146,7 +146,7 @@ int event_reader_init(struct event_reader *reader, struct request *r, bool is_st
         err = parse_types(reader, types, fault);
     if (err == 0)
         err = api_query_text(r, "repo", REPOSITORY_NAME_MAX, &reader->repository, fault);
-    if (err == 0 && reader->repository.n > 0)
+    if (err == 0 && reader->repository.p != NULL)
         err = repository_name_check(reader->repository, fault);
     return err;
 }

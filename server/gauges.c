@@ -38,6 +38,16 @@ static double read_event(void *arg)
     return (double)kv_event_last(((struct server *)arg)->store->kv);
 }
 
+static double read_waiters(void *arg)
+{
+    return atomic_load(&((struct server *)arg)->event_waiters);
+}
+
+static double read_layers(void *arg)
+{
+    return atomic_load(&((struct server *)arg)->layer_jobs);
+}
+
 static double read_writable(void *arg)
 {
     return kv_is_writable(((struct server *)arg)->store->kv) ? 1 : 0;
@@ -94,6 +104,10 @@ void gauges_register(struct server *server)
     metric_gauge("tidemark_index_writable", "",
                  "1 while writes are accepted, 0 after a failed commit.", read_writable, server);
     metric_gauge("tidemark_event_last", "", "Number of the last durable event.", read_event,
+                 server);
+    metric_gauge("tidemark_event_waiters", "", "Requests that wait for events or stream them.",
+                 read_waiters, server);
+    metric_gauge("tidemark_layers_reading", "", "Layers whose files are being listed.", read_layers,
                  server);
     metric_counter_read("tidemark_log_dropped_total", "",
                         "Log records dropped because a ring was full.", read_dropped, server);

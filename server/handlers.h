@@ -29,8 +29,14 @@ void api_tags_get(struct request *r);
 void api_tag_get(struct request *r);
 void api_manifest_get(struct request *r);
 void api_referrers_get(struct request *r);
+void api_layer_get(struct request *r);
 void api_events_get(struct request *r);
 void api_event_stream(struct request *r); /* of api_events_get */
+void files_list_get(struct request *r);
+void files_publish(struct request *r);
+void files_discard(struct request *r);
+void files_get(struct request *r);
+void files_put(struct request *r);
 void health_livez(struct request *r);
 void health_readyz(struct request *r);
 void health_metrics(struct request *r);

@@ -109,18 +109,24 @@ static void start_read_ahead(struct request *r, uint64_t begin, uint64_t n)
     pool_submit(r->worker->server->store->io, &out->readahead);
 }
 
-/* Whether the last byte of the window is in memory; a kernel or file system that cannot tell says
- * yes. */
-static bool is_cached(const struct output *out, uint64_t begin, uint64_t n)
+/* Bytes from `begin` that are known to be in memory, at most a window of them; 0 when they must be
+ * read first. A window is asked about once, by its last byte; one that was read ahead not at all,
+ * or it could be asked about for ever. A kernel or file system that cannot tell says yes. */
+static uint64_t cached_bytes(struct output *out, uint64_t begin, uint64_t left)
 {
     char byte;
     struct iovec iov = {&byte, 1};
 
-    if (out->window_n > 0 && begin >= out->window_begin &&
-        begin + n <= out->window_begin + out->window_n)
-        return true; /* read a moment ago: do not ask for ever */
-    return preadv2(out->file->fd, &iov, 1, (off_t)(begin + n - 1), RWF_NOWAIT) >= 0 ||
-           errno != EAGAIN;
+    if (begin >= out->window_begin && begin < out->window_begin + out->window_n) {
+        uint64_t n = out->window_begin + out->window_n - begin;
+        return n < left ? n : left;
+    }
+    uint64_t n = left < WINDOW_BYTES ? left : WINDOW_BYTES;
+    if (preadv2(out->file->fd, &iov, 1, (off_t)(begin + n - 1), RWF_NOWAIT) < 0 && errno == EAGAIN)
+        return 0;
+    out->window_begin = begin;
+    out->window_n = n;
+    return n;
 }
 
 static enum output_result blocked(struct request *r)
@@ -152,12 +158,13 @@ static enum output_result send_file(struct request *r, struct output_segment *se
     struct output *out = &exchange_of(r)->output;
 
     while (segment->left > 0) {
-        uint64_t n = segment->left < WINDOW_BYTES ? segment->left : WINDOW_BYTES;
         off_t at = (off_t)segment->offset;
         if (*budget == 0)
             return blocked(r);
-        if (!is_cached(out, segment->offset, n)) {
-            start_read_ahead(r, segment->offset, n);
+        uint64_t n = cached_bytes(out, segment->offset, segment->left);
+        if (n == 0) {
+            start_read_ahead(r, segment->offset,
+                             segment->left < WINDOW_BYTES ? segment->left : WINDOW_BYTES);
             return OUTPUT_BLOCKED;
         }
         ssize_t sent = sendfile(r->conn->fd, out->file->fd, &at, n);
@@ -174,6 +181,8 @@ static enum output_result send_file(struct request *r, struct output_segment *se
         segment->offset += (uint64_t)sent;
         segment->left -= (uint64_t)sent;
         *budget -= (uint64_t)sent < *budget ? (uint64_t)sent : *budget;
+        if ((uint64_t)sent < n) /* the socket is full: no need to be told so */
+            return blocked(r);
     }
     return OUTPUT_DONE;
 }

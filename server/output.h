@@ -33,7 +33,7 @@ struct output {
     bool is_chunked, filling, ended;
     uint64_t bytes_out;
     struct pool_job readahead;
-    uint64_t window_begin, window_n; /* of the file, being read ahead */
+    uint64_t window_begin, window_n; /* of the file: in memory, or being read ahead */
     bool reading_ahead;
 };
 

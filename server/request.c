@@ -117,6 +117,8 @@ void request_watch_client(struct request *r, void (*fn)(void *arg), void *arg)
 
     x->on_gone = fn;
     x->on_gone_arg = arg;
+    if (!r->gone && r->conn->eof)
+        conn_close(r->conn, "the client closed it before it waited");
 }
 
 /*

@@ -57,9 +57,10 @@ struct request {
 
     const struct route *route;
     struct slice repository; /* captured by the route, name checked */
-    struct slice argument; /* the last captured part: reference, digest or upload id; not checked */
-    struct slice rest;     /* what a route's <path> took; not decoded, not checked */
-    struct slice actor;    /* who asks; "anonymous" without authentication */
+    struct slice argument;   /* the last captured part: reference, digest or upload id; not checked,
+                                on /v2 not decoded */
+    struct slice rest;       /* what a route's <path> took; not decoded, not checked */
+    struct slice actor;      /* who asks; "anonymous" without authentication */
 
     bool gone; /* the client went away */
     unsigned holds;

@@ -105,6 +105,19 @@ void response_close(struct request *r)
     exchange_of(r)->response.closes = true;
 }
 
+/* Sixteen hex digits, as the access line has them. */
+static void add_id(struct buf *out, uint64_t id)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[16];
+
+    for (size_t i = sizeof(text); i-- > 0; id >>= 4)
+        text[i] = digits[id & 15];
+    buf_add(out, SLICE("X-Request-Id: "));
+    buf_add(out, slice_make(text, sizeof(text)));
+    buf_add(out, SLICE("\r\n"));
+}
+
 bool response_begin(struct request *r, int status)
 {
     struct exchange *x = exchange_of(r);
@@ -146,7 +159,7 @@ struct slice response_head(struct request *r, struct slice media_type, const uin
     decide_closing(x);
     buf_add(out, slice_from_cstr(status_line(x->response.status)));
     buf_add(out, worker_date_field(r->worker));
-    buf_addf(out, "X-Request-Id: %016llx\r\n", (unsigned long long)r->id);
+    add_id(out, r->id);
     buf_add(out, SLICE("X-Content-Type-Options: nosniff\r\n"));
     if (r->route != NULL && r->route->is_v2)
         buf_add(out, SLICE("Docker-Distribution-Api-Version: registry/2.0\r\n"));
@@ -238,7 +251,10 @@ void response_send_stream(struct request *r, int status, const char *media_type,
     out->segments = &out->one;
     out->n = 1;
     out->at = 0;
-    response_start(r);
+    if (r->conn->eof)
+        conn_close(r->conn, "the client closed it before its stream began");
+    else
+        response_start(r);
 }
 
 void response_stream_wake(struct request *r)

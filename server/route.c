@@ -158,6 +158,9 @@ static bool matches(struct slice pattern, struct slice path, struct route_parts 
     *parts = (struct route_parts){0};
     while (pattern.n > 0) {
         size_t literal = slice_find_char(pattern, '<');
+        /* A last slash is easily left out. */
+        if (path.n == 0 && slice_eq(pattern, SLICE("/")))
+            return true;
         if (!slice_starts_with(path, slice_sub(pattern, 0, literal)))
             return false;
         path = slice_sub(path, literal, SIZE_MAX);
@@ -168,20 +171,29 @@ static bool matches(struct slice pattern, struct slice path, struct route_parts 
     return path.n == 0;
 }
 
+static const struct route *find_fixed(struct slice path, enum route_id first, enum route_id last)
+{
+    for (int id = first; id <= (int)last; id++) {
+        if (slice_eq(path, slice_from_cstr(routes[id].pattern)))
+            return &routes[id];
+    }
+    return NULL;
+}
+
 const struct route *route_find(struct slice path, struct route_parts *parts)
 {
     *parts = (struct route_parts){0};
+    if (slice_starts_with(path, SLICE("/v2/"))) {
+        const struct route *route = find_fixed(path, ROUTE_V2_BASE, ROUTE_V2_DISCOVER);
+        return route != NULL ? route : find_v2(path, parts);
+    }
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        struct slice pattern = slice_from_cstr(routes[i].pattern);
-        bool is_fixed = slice_find_char(pattern, '<') == pattern.n;
-        if (is_fixed ? slice_eq(path, pattern) : !routes[i].is_v2 && matches(pattern, path, parts))
+        if (!routes[i].is_v2 && matches(slice_from_cstr(routes[i].pattern), path, parts))
             return &routes[i];
     }
     *parts = (struct route_parts){0};
     /* "/v2" is what people type, and some clients ping. */
-    if (slice_eq(path, SLICE("/v2")))
-        return &routes[ROUTE_V2_BASE];
-    return slice_starts_with(path, SLICE("/v2/")) ? find_v2(path, parts) : NULL;
+    return slice_eq(path, SLICE("/v2")) ? &routes[ROUTE_V2_BASE] : NULL;
 }
 
 void route_allow(const struct route *route, struct buf *out)

@@ -12,6 +12,7 @@
 #include "registry/fsck.h"
 #include "server/access.h"
 #include "server/control.h"
+#include "server/draft_sweeper.h"
 #include "server/gauges.h"
 #include "server/listener.h"
 #include "server/notify.h"
@@ -38,6 +39,7 @@ struct process {
     struct event_base *base;
     struct listeners *listeners;
     struct control *control;
+    struct draft_sweeper *drafts;
     struct event *term, *interrupt, *hangup, *second, *minute, *drain;
     uint64_t drain_left_ms;
 };
@@ -179,6 +181,7 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     kv_reader_check(process->store.kv);
+    draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
 }
 
 /*
@@ -306,8 +309,11 @@ static int serve_store(struct process *process)
             listeners_close(process->listeners);
         return complain(&fault, err);
     }
+    process->server.tag_gate = digest_gate_create();
+    process->drafts = draft_sweeper_create(process->base, process->store.kv);
     start_workers(process);
     add_events(process);
+    draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
     listeners_start(process->listeners, connections_max(process->settings));
     process->server.ready = true;
     notify("READY=1");
@@ -317,7 +323,9 @@ static int serve_store(struct process *process)
         listeners_close(process->listeners);
     store_stop(&process->store);
     control_stop(process->control);
+    draft_sweeper_destroy(process->drafts);
     stop_workers(&process->server);
+    digest_gate_destroy(process->server.tag_gate);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;

@@ -15,6 +15,7 @@ struct worker;
 /* Made by main before the workers start; the pointers stay until they have stopped. */
 struct server {
     struct store *store;
+    struct digest_gate *tag_gate; /* additions of files to one tag; entered before store->gate */
     struct worker **workers;
     unsigned workers_n;
     atomic_uint connections;         /* open now */

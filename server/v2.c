@@ -28,6 +28,17 @@ void v2_digest_field(struct request *r, const struct digest *digest)
     r->log_digest = *digest;
 }
 
+int v2_admit(const struct request *r, uint64_t bytes, struct fault *fault)
+{
+    struct store *store = r->worker->server->store;
+
+    if (!kv_is_writable(store->kv))
+        return fault_set(fault, ERR_UNAVAILABLE,
+                         "writes are stopped, because a commit of the index failed; they go on "
+                         "when the server has been started again");
+    return uploads_admit(store->uploads, bytes, fault);
+}
+
 struct slice v2_etag(struct request *r, const struct digest *digest)
 {
     char text[DIGEST_TEXT_MAX];
@@ -119,6 +130,29 @@ int v2_if_match(const struct request *r, struct digest *digest, struct fault *fa
         return fault_set(fault, ERR_HTTP_BAD_REQUEST,
                          "If-Match must be one digest in double quotes, as the ETag of a GET");
     return 0;
+}
+
+int v2_condition(const struct request *r, struct tag_condition *condition, struct fault *fault)
+{
+    struct slice none = slice_trim(request_field(r, SLICE("if-none-match")));
+
+    *condition = (struct tag_condition){.must_not_exist = none.p != NULL};
+    if (none.p != NULL && !slice_eq(none, SLICE("*")))
+        return fault_set(fault, ERR_HTTP_BAD_REQUEST, "on PUT only If-None-Match: * has a meaning");
+    int err = v2_if_match(r, &condition->digest, fault);
+    condition->must_match = err == 0;
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+void v2_send_precondition(struct request *r, const struct digest *current)
+{
+    struct fault fault = FAULT_INIT;
+
+    fault_set(&fault, ERR_HTTP_PRECONDITION, "the tag names %s now; read it again and decide anew",
+              current->algorithm != 0 ? "another manifest" : "nothing");
+    if (current->algorithm != 0)
+        response_field(r, "ETag", v2_etag(r, current));
+    response_send_error(r, ERR_HTTP_PRECONDITION, &fault, v2_digest_detail(r, "current", current));
 }
 
 int v2_file_check(const struct request *r, int err, struct blob_file *file,

@@ -6,7 +6,7 @@
 #ifndef SERVER_V2_H
 #define SERVER_V2_H
 
-#include "registry/link.h"
+#include "registry/manifest_store.h"
 #include "server/request.h"
 
 /* Memory of the request for a handler's state. NULL when there is none, which is answered then. */
@@ -33,6 +33,10 @@ struct v2_page {
 /* ERR_PAGINATION_INVALID, ERR_HTTP_BAD_REQUEST. */
 int v2_page_parse(struct request *r, struct v2_page *page, struct fault *fault) MUST_CHECK;
 
+/* Whether a push of so many bytes has a prospect, asked before any is read: ERR_DISK_FULL,
+ * ERR_UNAVAILABLE. */
+int v2_admit(const struct request *r, uint64_t bytes, struct fault *fault) MUST_CHECK;
+
 /* {"holders":[...],"more":bool} for MANIFEST_IN_USE and BLOB_IN_USE; in the arena. */
 struct slice v2_holders_detail(struct request *r, const struct holders *holders);
 
@@ -41,6 +45,13 @@ struct slice v2_digest_detail(struct request *r, const char *name, const struct 
 
 /* If-Match: "<digest>". ERR_NOT_FOUND without the field, ERR_HTTP_BAD_REQUEST for another form. */
 int v2_if_match(const struct request *r, struct digest *digest, struct fault *fault) MUST_CHECK;
+
+/* What a PUT asks of the tag's binding: If-None-Match: *, If-Match. ERR_HTTP_BAD_REQUEST. */
+int v2_condition(const struct request *r, struct tag_condition *condition,
+                 struct fault *fault) MUST_CHECK;
+
+/* A 412: what the tag names now (algorithm 0: nothing), in ETag and detail. */
+void v2_send_precondition(struct request *r, const struct digest *current);
 
 /* The outcome of opening the file of an object whose row says `size`: `err`, or ERR_NOT_FOUND with
  * the reference dropped when the file has another size. Damage is logged and answered like a

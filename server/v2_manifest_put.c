@@ -76,19 +76,6 @@ static void send_missing(struct manifest_write *write)
     response_send_error(write->r, ERR_MANIFEST_BLOB_UNKNOWN, &fault, missing_detail(write));
 }
 
-static void send_precondition(struct manifest_write *write)
-{
-    struct request *r = write->r;
-    struct fault fault = FAULT_INIT;
-
-    if (write->put.current.algorithm != 0)
-        response_field(r, "ETag", v2_etag(r, &write->put.current));
-    fault_set(&fault, ERR_HTTP_PRECONDITION, "the tag names %s now; read it again and decide anew",
-              write->put.current.algorithm != 0 ? "another manifest" : "nothing");
-    response_send_error(r, ERR_HTTP_PRECONDITION, &fault,
-                        v2_digest_detail(r, "current", &write->put.current));
-}
-
 static void send_created(struct manifest_write *write)
 {
     struct request *r = write->r;
@@ -112,7 +99,7 @@ static void answer(void *arg, int err, const struct fault *fault)
     if (err == ERR_MANIFEST_BLOB_UNKNOWN && write->put.missing_n > 0)
         send_missing(write);
     else if (err == ERR_HTTP_PRECONDITION)
-        send_precondition(write);
+        v2_send_precondition(write->r, &write->put.current);
     else if (err != 0)
         response_send_error(write->r, err, fault, SLICE(""));
     else
@@ -241,20 +228,11 @@ static int collect_tags(struct manifest_write *write, struct fault *fault)
 
 static int read_condition(struct manifest_write *write, struct fault *fault)
 {
-    struct request *r = write->r;
     struct tag_condition *condition = &write->put.condition;
-    struct slice none = slice_trim(request_field(r, SLICE("if-none-match")));
 
-    if (none.p != NULL) {
-        if (!slice_eq(none, SLICE("*")))
-            return fault_set(fault, ERR_HTTP_BAD_REQUEST,
-                             "on PUT only If-None-Match: * has a meaning");
-        condition->must_not_exist = true;
-    }
-    int err = v2_if_match(r, &condition->digest, fault);
-    if (err != 0 && err != ERR_NOT_FOUND)
+    int err = v2_condition(write->r, condition, fault);
+    if (err != 0)
         return err;
-    condition->must_match = err == 0;
     if ((condition->must_match || condition->must_not_exist) && write->put.tags_n != 1)
         return fault_set(fault, ERR_HTTP_BAD_REQUEST,
                          "a condition needs exactly one tag to hold for");
@@ -281,7 +259,7 @@ static int prepare(struct manifest_write *write, struct fault *fault)
     if (err == 0)
         err = read_condition(write, fault);
     if (err == 0)
-        err = uploads_admit(r->worker->server->store->uploads, r->content_length, fault);
+        err = v2_admit(r, r->content_length, fault);
     return err;
 }
 

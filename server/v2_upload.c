@@ -17,15 +17,15 @@
 #include "registry/push.h"
 #include "registry/reference.h"
 #include "server/handlers.h"
+#include "server/upload_body.h"
 #include "server/v2.h"
 
 struct upload_request {
     struct request *r;
     struct upload *upload; /* claimed; NULL before and after */
-    bool receiving;        /* the body is being read into the upload */
+    struct upload_body body;
     bool has_range;
     uint64_t range_first, range_bytes; /* of Content-Range */
-    uint64_t received;                 /* bytes of this body */
     bool finishes;                     /* PUT and single POST: `put.digest` is wanted */
     bool is_unnamed;                   /* single POST */
     struct blob_put put;
@@ -155,76 +155,37 @@ static void complete(struct upload_request *u)
         upload_flush(u->upload, flushed, u);
 }
 
-/*
- * The body on its way into the upload.
- */
-
-static int sink_write(void *arg, struct slice bytes, size_t *taken)
+static void received(void *arg, int err, const struct fault *fault)
 {
     struct upload_request *u = arg;
-    struct fault fault = FAULT_INIT;
-    int err;
+    struct fault wrong = FAULT_INIT;
 
-    *taken = 0;
-    if (u->has_range && bytes.n > u->range_bytes - u->received)
-        err = fault_set(&fault, ERR_SIZE_INVALID, "the body is longer than its Content-Range says");
-    else
-        err = upload_write(u->upload, bytes, taken, &fault);
-    u->received += *taken;
-    if (err != 0) {
-        u->receiving = false;
-        refuse(u, err, &fault);
-    }
-    return err;
-}
-
-static void sink_end(void *arg)
-{
-    struct upload_request *u = arg;
-    struct fault fault = FAULT_INIT;
-
-    u->receiving = false;
-    if (u->has_range && u->received != u->range_bytes) {
-        fault_set(&fault, ERR_SIZE_INVALID, "the body has %llu bytes, its Content-Range says %llu",
-                  (unsigned long long)u->received, (unsigned long long)u->range_bytes);
-        refuse(u, ERR_SIZE_INVALID, &fault);
+    if (err == ERR_CANCELLED) {
+        finish(u);
         return;
     }
-    complete(u);
+    if (err == 0 && u->has_range && u->body.received != u->range_bytes) {
+        err = fault_set(&wrong, ERR_SIZE_INVALID,
+                        "the body has %llu bytes, its Content-Range says %llu",
+                        (unsigned long long)u->body.received, (unsigned long long)u->range_bytes);
+        fault = &wrong;
+    }
+    if (err != 0)
+        refuse(u, err, fault);
+    else
+        complete(u);
 }
-
-static void sink_abort(void *arg, int err)
-{
-    struct upload_request *u = arg;
-
-    (void)err;
-    u->receiving = false;
-    finish(u);
-}
-
-static void wake(void *arg)
-{
-    struct upload_request *u = arg;
-
-    if (u->receiving)
-        request_body_resume(u->r);
-}
-
-static const struct body_sink upload_sink = {
-    .write = sink_write,
-    .end = sink_end,
-    .abort = sink_abort,
-};
 
 static void receive(struct upload_request *u)
 {
-    if (!u->r->has_body) {
-        complete(u);
-        return;
-    }
-    u->receiving = true;
-    upload_set_wake(u->upload, wake, u);
-    request_accept_body(u->r, &upload_sink, u);
+    u->body = (struct upload_body){
+        .r = u->r,
+        .upload = u->upload,
+        .max = u->has_range ? u->range_bytes : UINT64_MAX,
+        .done = received,
+        .arg = u,
+    };
+    upload_body_receive(&u->body);
 }
 
 /* What can be refused before a byte of the body is read. */
@@ -246,7 +207,7 @@ static int check_before_body(struct upload_request *u, struct fault *fault)
         return fault_set(fault, ERR_BLOB_TOO_LARGE,
                          "the blob would be larger than blobs.max_size, %llu bytes",
                          (unsigned long long)max);
-    return uploads_admit(request_uploads(r), r->content_length, fault);
+    return v2_admit(r, r->content_length, fault);
 }
 
 /*
@@ -280,7 +241,7 @@ static void create(struct upload_request *u, enum digest_algorithm algorithm)
 {
     struct request *r = u->r;
     struct fault fault = FAULT_INIT;
-    int err = uploads_admit(request_uploads(r), u->finishes ? r->content_length : 0, &fault);
+    int err = v2_admit(r, u->finishes ? r->content_length : 0, &fault);
 
     if (err != 0) {
         refuse(u, err, &fault);

@@ -6,7 +6,7 @@
  * without being free in between, so nobody can overtake.
  *
  * Two digests of one stripe wait for each other needlessly; with 256 stripes that is rare, and it
- * is why nobody may hold two passes at once.
+ * is why nobody may hold two passes of one gate at once.
  */
 #include "config.h"
 #include "storage/digest_gate.h"

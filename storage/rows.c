@@ -254,6 +254,34 @@ struct key key_event(uint64_t number)
     return key;
 }
 
+/* Neither a tag nor an identity has a NUL, so that it ends them; a path may be longer than a key.
+ */
+static void set_draft(struct key *key, uint64_t repo, struct slice tag, struct slice actor)
+{
+    set_u64(key, KV_DRAFT, repo);
+    add(key, tag);
+    add_byte(key, 0);
+    add(key, actor);
+    add_byte(key, 0);
+}
+
+struct key key_prefix_draft(uint64_t repo, struct slice tag, struct slice actor)
+{
+    UNSET_KEY(key);
+
+    set_draft(&key, repo, tag, actor);
+    return key;
+}
+
+struct key key_draft(uint64_t repo, struct slice tag, struct slice actor, const struct digest *path)
+{
+    UNSET_KEY(key);
+
+    set_draft(&key, repo, tag, actor);
+    add(&key, slice_make(path->raw, digest_size(DIGEST_SHA256)));
+    return key;
+}
+
 /*
  * Reading bytes.
  */
@@ -324,17 +352,23 @@ static uint8_t read_enum(struct reader *r, uint8_t first, uint8_t last)
     return value;
 }
 
-static void read_digest(struct reader *r, struct digest *digest)
+static void read_raw_digest(struct reader *r, uint8_t algorithm, struct digest *digest)
 {
-    struct slice raw;
+    struct slice raw = read_bytes(r, digest_size(algorithm));
 
     memset(digest, 0, sizeof(*digest));
-    digest->algorithm = read_enum(r, DIGEST_SHA256, DIGEST_SHA512);
-    if (r->failed)
-        return;
-    raw = read_bytes(r, digest_size(digest->algorithm));
+    digest->algorithm = algorithm;
     if (raw.n != 0)
         memcpy(digest->raw, raw.p, raw.n);
+}
+
+static void read_digest(struct reader *r, struct digest *digest)
+{
+    uint8_t algorithm = read_enum(r, DIGEST_SHA256, DIGEST_SHA512);
+
+    memset(digest, 0, sizeof(*digest));
+    if (!r->failed)
+        read_raw_digest(r, algorithm, digest);
 }
 
 /* A run of bytes that must not be empty. */
@@ -343,6 +377,17 @@ static struct slice read_text(struct reader *r)
     struct slice text = read_rest(r);
 
     if (text.n == 0)
+        r->failed = true;
+    return text;
+}
+
+/* A run of bytes, not empty, up to a NUL, which is taken too. */
+static struct slice read_until_nul(struct reader *r)
+{
+    size_t n = slice_find_char(slice_make(r->p, r->n), '\0');
+    struct slice text = read_bytes(r, n);
+
+    if (read_bytes(r, 1).n != 1 || text.n == 0)
         r->failed = true;
     return text;
 }
@@ -401,6 +446,12 @@ static void read_fields(struct reader *r, struct key_fields *fields)
         read_ids(r, fields, 2);
         fields->byte = read_byte(r);
         fields->text = read_rest(r);
+        break;
+    case KV_DRAFT:
+        read_ids(r, fields, 1);
+        fields->text = read_until_nul(r);
+        fields->actor = read_until_nul(r);
+        read_raw_digest(r, DIGEST_SHA256, &fields->digest);
         break;
     case KV_DUE:
         read_ids(r, fields, 1);
@@ -582,6 +633,29 @@ int row_referrer_decode(struct slice value, struct row_referrer *row)
 
     row->artifact_type = read_sized(&r);
     row->descriptor = read_rest(&r);
+    return read_end(&r);
+}
+
+void row_draft_encode(struct buf *out, const struct row_draft *row)
+{
+    put_byte(out, ROW_VERSION);
+    put_u64(out, (uint64_t)row->begun_ms);
+    put_u64(out, row->size);
+    put_byte(out, row->digest.algorithm);
+    buf_add(out, slice_make(row->digest.raw, digest_size(row->digest.algorithm)));
+    put_sized(out, row->media_type);
+    buf_add(out, row->path);
+}
+
+int row_draft_decode(struct slice value, struct row_draft *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->begun_ms = read_i64(&r);
+    row->size = read_u64(&r);
+    read_digest(&r, &row->digest);
+    row->media_type = read_sized(&r);
+    row->path = read_text(&r);
     return read_end(&r);
 }
 

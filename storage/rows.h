@@ -46,6 +46,8 @@ struct key key_hold(uint64_t repo, uint64_t obj, uint8_t reason, struct slice ow
 struct key key_managed(uint64_t repo, struct slice tag);
 struct key key_due(int64_t time_ms, enum due_kind kind, uint64_t a, uint64_t b);
 struct key key_cursor(struct slice reader);
+struct key key_draft(uint64_t repo, struct slice tag, struct slice actor,
+                     const struct digest *path);
 struct key key_event(uint64_t number);
 
 /* Prefixes for scans. */
@@ -54,14 +56,17 @@ struct key key_prefix_u64(enum kv_family family, uint64_t first);
 struct key key_prefix_u64_u64(enum kv_family family, uint64_t first, uint64_t second);
 /* Rows of a name (repository or tag) that begin with `start`. */
 struct key key_prefix_name(struct slice start);
+/* The draft of a tag by one identity. */
+struct key key_prefix_draft(uint64_t repo, struct slice tag, struct slice actor);
 
 /* The fields of a key, as its family has them. */
 struct key_fields {
     enum kv_family family;
     uint64_t id[3];       /* the fixed fields in order; due: time, a, b */
     uint8_t byte;         /* use: why; hold: reason; due, digest: kind */
-    struct digest digest; /* digest */
-    struct slice text;    /* the run of bytes at the end; borrows from the key */
+    struct digest digest; /* digest; draft: sha256 of the path */
+    struct slice text;    /* the run of bytes at the end; draft: the tag; borrows from the key */
+    struct slice actor;   /* draft */
 };
 int key_decode(struct slice key, struct key_fields *fields) MUST_CHECK;
 
@@ -111,6 +116,16 @@ struct row_referrer {
     struct slice descriptor;
 };
 
+#define DRAFT_ACTOR_MAX 255 /* bytes of an identity that a draft's key has room for */
+
+/* A file on its way into a tag. All files of a draft have the time it was begun. */
+struct row_draft {
+    int64_t begun_ms;
+    uint64_t size;
+    struct digest digest;
+    struct slice media_type, path;
+};
+
 void row_obj_encode(struct buf *out, const struct row_obj *row);
 int row_obj_decode(struct slice value, struct row_obj *row) MUST_CHECK;
 void row_link_encode(struct buf *out, const struct row_link *row);
@@ -123,6 +138,8 @@ void row_managed_encode(struct buf *out, const struct row_managed *row);
 int row_managed_decode(struct slice value, struct row_managed *row) MUST_CHECK;
 void row_referrer_encode(struct buf *out, const struct row_referrer *row);
 int row_referrer_decode(struct slice value, struct row_referrer *row) MUST_CHECK;
+void row_draft_encode(struct buf *out, const struct row_draft *row);
+int row_draft_decode(struct slice value, struct row_draft *row) MUST_CHECK;
 /* name, digest, cursor: one number. */
 void row_id_encode(struct buf *out, uint64_t id);
 int row_id_decode(struct slice value, uint64_t *id) MUST_CHECK;

@@ -137,6 +137,7 @@ static void rehashed(struct upload *upload)
     upload->again = NULL;
     upload->received = upload->again_offset;
     upload->submitted = upload->again_offset;
+    upload->written = upload->again_offset;
     upload->writeback = upload->again_offset;
     upload_set_state(upload, UPLOAD_CLAIMED);
     upload_complete(upload, 0, NULL);
@@ -190,7 +191,9 @@ int upload_peek(struct uploads *uploads, struct slice id, struct slice repositor
     /* `received` is the claimer's while there is one; what was given to the lanes is everybody's.
      */
     if (err == 0)
-        *offset = upload->claim != NULL ? upload->submitted : upload->received;
+        *offset = upload->err != 0        ? upload->written
+                  : upload->claim != NULL ? upload->submitted
+                                          : upload->received;
     pthread_mutex_unlock(&uploads->mutex);
     return err;
 }
@@ -311,7 +314,7 @@ int upload_write(struct upload *upload, struct slice bytes, size_t *taken, struc
     struct uploads *uploads = upload->uploads;
     struct fault failure = FAULT_INIT;
 
-    assert(upload->state == UPLOAD_CLAIMED && !upload->has_digest);
+    assert(upload->state == UPLOAD_CLAIMED);
     *taken = 0;
     pthread_mutex_lock(&uploads->mutex);
     upload->wants_room = false;

@@ -107,6 +107,10 @@ void upload_set_wake(struct upload *upload, void (*wake)(void *arg), void *arg);
 /* All bytes taken are hashed and in the file (not synced): before a PATCH is answered. */
 void upload_flush(struct upload *upload, upload_done_fn done, void *arg);
 
+/* The digest of all bytes, with the upload's algorithm: after upload_flush, and no byte may follow;
+ * then it is to be finished or cancelled. */
+void upload_digest(struct upload *upload, struct digest *digest);
+
 /* Flush, compare with `digest` (ERR_DIGEST_MISMATCH says both; another algorithm than the upload's
  * hashes the file again), fdatasync, enter the digest gate, publish the file. On success the gate
  * is held: the caller commits the index rows and calls upload_published. On ERR_DIGEST_MISMATCH the

@@ -87,8 +87,6 @@ struct upload {
 
     uint64_t received; /* bytes taken from senders */
     struct hasher *hasher;
-    bool has_digest; /* `hasher` is used up: `digest` is what it said */
-    struct digest digest;
     int err; /* sticky: the upload is removed when its claim ends */
     struct fault fault;
     bool cancelled;
@@ -96,6 +94,7 @@ struct upload {
     struct upload_buffer *filling;
     unsigned buffers_n; /* `filling` and those in the lanes */
     uint64_t submitted; /* bytes given to the lanes */
+    uint64_t written;   /* ... and are in the file */
     bool wants_room;    /* its sender waits for `wake` */
     bool waits;         /* in uploads->waiters */
     struct upload_lane hash_lane, write_lane;

@@ -313,6 +313,8 @@ static void write_run(struct pool_job *job)
     pthread_mutex_lock(&uploads->mutex);
     if (err != 0)
         upload_fail_locked(upload, err, &fault);
+    else if (!upload->write_failed)
+        upload->written = buffer->offset + buffer->n;
     lane_next(&upload->write_lane, start_write);
     buffer_leave_lane(buffer);
     upload_job_end_locked(upload);

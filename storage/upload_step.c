@@ -85,12 +85,13 @@ void upload_settle_locked(struct upload *upload)
         uploads_remove_locked(upload);
         return;
     }
-    if (upload->hasher != NULL && (upload->has_digest || upload->err != 0)) {
-        /* Used up, or ahead of the file. */
+    if (upload->hasher != NULL && upload->err != 0) {
+        /* It is ahead of the file. */
         hasher_destroy(upload->hasher);
         upload->hasher = NULL;
     }
-    upload->has_digest = false;
+    if (upload->err != 0) /* what was taken after that is lost, and must not be told as there */
+        upload->received = upload->written;
     upload->write_failed = false;
     upload->err = 0;
     /* Descriptors are for those who work: there may be many idle uploads. */

@@ -261,6 +261,7 @@ static const char *restore(struct uploads *uploads, const char *id, const char *
     struct upload *upload = uploads_new(uploads, id, &meta);
     uint64_t now = clock_mono_ms(), age = idle_ms(&st);
     upload->received = (uint64_t)st.st_size;
+    upload->written = upload->received;
     upload->idle_since_ms = now > age ? now - age : 0;
     upload->state = UPLOAD_COLD;
     uploads_add_locked(uploads, upload);

@@ -57,6 +57,8 @@ static struct key make_key(const struct key_fields *f)
         return key_due((int64_t)f->id[0], (enum due_kind)f->byte, f->id[1], f->id[2]);
     case KV_CURSOR:
         return key_cursor(f->text);
+    case KV_DRAFT:
+        return key_draft(f->id[0], f->text, f->actor, &f->digest);
     case KV_EVENT:
         return key_event(f->id[0]);
     case KV_LABEL:
@@ -76,6 +78,7 @@ static void check_key(struct slice input)
         return;
     }
     check_inside(input, fields.text);
+    check_inside(input, fields.actor);
     if (kv_family_name((uint8_t)fields.family) == NULL)
         abort();
     again = make_key(&fields);
@@ -174,6 +177,21 @@ static void check_referrer(struct slice input, struct buf *out)
     check_same(out, input);
 }
 
+static void check_draft(struct slice input, struct buf *out)
+{
+    struct row_draft row;
+    int err = row_draft_decode(input, &row);
+
+    if (err != 0) {
+        check_err(err);
+        return;
+    }
+    check_inside(input, row.media_type);
+    check_inside(input, row.path);
+    row_draft_encode(out, &row);
+    check_same(out, input);
+}
+
 static void check_id(struct slice input, struct buf *out)
 {
     uint64_t id;
@@ -256,6 +274,9 @@ static void check(uint8_t choice, struct slice input, struct buf *out)
         break;
     case 'r':
         check_referrer(input, out);
+        break;
+    case 'd':
+        check_draft(input, out);
         break;
     case 'i':
         check_id(input, out);

@@ -178,12 +178,11 @@ def two_clients(registry):
     location = registry.begin_upload('busy')
     content = image.noise(200000, 'two clients')
     with http1.Connection(registry.address) as first:
-        first.send(http1.head(first.host, 'PATCH', location, None, content) + content[:100000])
-
-        def is_busy():
-            answer = registry.request('PATCH', location, None, b'')
-            return answer if answer.status == 409 else None
-        answer = check.eventually('the upload is busy', is_busy)
+        first.send(http1.head(first.host, 'PATCH', location, {'Expect': '100-continue'}, content))
+        # It has the upload when it is asked for the body.
+        check.status(first.response('PATCH'), 100)
+        first.send(content[:100000])
+        answer = registry.request('PATCH', location, None, b'')
         check.error(answer, 409, 'BLOB_UPLOAD_INVALID', 'another')
         target = with_query(location, f'digest={digest_of(content)}')
         for method, where in (('PATCH', location), ('PUT', target), ('DELETE', location)):

@@ -12,11 +12,11 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
 
 import check
 import command
 import http1
+from memory import Memory
 from registry import Registry, with_query
 from server import is_sanitized, run_suite
 from tap import Suite, note
@@ -43,30 +43,6 @@ class Blob:
                 digest.update(block)
                 file.write(block)
         self.digest = f'sha256:{digest.hexdigest()}'
-
-
-class Memory:
-    """The most RssAnon the server had while this was watching."""
-
-    def __init__(self, server):
-        self._server = server
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self.peak_kib = 0
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self):
-        while True:
-            self.peak_kib = max(self.peak_kib, self._server.memory_kib('RssAnon'))
-            if self._end.wait(0.02):
-                return
 
 
 def curl(server, target, *arguments, **options):

@@ -3,14 +3,13 @@
 """Disks that are full, nearly full or read-only, an index that cannot grow, directories that are
 not ours: each says what is wrong, and the service goes on or does not begin."""
 
-import json
 import os
 import sys
 
 import check
 import http1
 import mounts
-from image import Artifact, OCI_EMPTY, OCI_MANIFEST, descriptor, digest_of, noise, to_json
+from image import Artifact, OCI_MANIFEST, digest_of, noise
 from registry import OCTETS, Registry, with_query
 from scenario import files_under, is_sound, serves, serving, uploads_are_gone
 from server import Server, StartError
@@ -211,8 +210,8 @@ def fill_index(registry):
     raise AssertionError('1000 manifests of 57 kB fit into 16 MiB')
 
 
-@suite.case('index full: 507, what was accepted stays readable, also after a restart; with a larger '
-            'map writes work again')
+@suite.case('index full: 507, what was accepted stays readable, also after a restart; with a '
+            'larger map writes work again')
 def index_full(_):
     with serving(FULL_INDEX) as server:
         registry = Registry(server.address)

@@ -386,7 +386,7 @@ def stalled_body(server):
         connection.send(http1.head(connection.host, 'PATCH', location, {'Content-Length': '1000'}) +
                         b'x' * 400)
         ends(connection, {408})
-    check.equal(offset_of(registry, location), '0-399')
+    wait_for_offset(registry, location, '0-399')
 
 
 @suite.case('a connection without a request ends')
@@ -398,13 +398,10 @@ def idle(server):
 
 # ---- Expect: 100-continue
 
-def offset_of(registry, location):
-    """The Range of an upload once nobody writes to it any more."""
-    def status_of():
-        answer = registry.request('GET', location)
-        return answer if answer.status != 409 else None
-    answer = check.eventually('the upload is free again', status_of)
-    return check.status(answer, 204).field('range')
+def wait_for_offset(registry, location, wanted):
+    """While a request writes to an upload, its status tells how far that has come."""
+    check.eventually(f'the upload is at {wanted}', lambda: check.status(
+        registry.request('GET', location), 204).field('range') == wanted)
 
 
 EXPECT = {'Expect': '100-continue'}
@@ -496,16 +493,25 @@ def early_error_small(server):
             check.error(connection.response('PATCH'), 404, 'BLOB_UPLOAD_UNKNOWN')
 
 
+def begin_body(connection, location, fields):
+    """Returns when the server has given the upload to this request."""
+    connection.send(http1.head(connection.host, 'PATCH', location, {**EXPECT, **fields}))
+    check.status(connection.response('PATCH'), 100)
+
+
 @suite.case('a client that goes away in a body leaves an upload that can be continued')
 def gone_in_body(server):
     registry = Registry.of(server)
     location = registry.begin_upload('raw')
     with http1.Connection(server.address) as connection:
-        connection.send(http1.head(connection.host, 'PATCH', location,
-                                   {'Content-Length': '100000'}) + b'a' * 40000)
-    check.eventually('the bytes have arrived',
-                     lambda: offset_of(registry, location) == '0-39999')
-    answer = registry.request('PATCH', location, {'Content-Range': '40000-40003'}, b'abcd')
+        begin_body(connection, location, {'Content-Length': '100000'})
+        connection.send(b'a' * 40000)
+    wait_for_offset(registry, location, '0-39999')
+
+    def go_on():
+        answer = registry.request('PATCH', location, {'Content-Range': '40000-40003'}, b'abcd')
+        return answer if answer.status != 409 else None
+    answer = check.eventually('the upload is free again', go_on)
     check.equal(check.status(answer, 202).field('range'), '0-40003')
 
 
@@ -514,13 +520,14 @@ def reset_in_body(server):
     registry = Registry.of(server)
     location = registry.begin_upload('raw')
     with http1.Connection(server.address) as connection:
-        connection.send(http1.head(connection.host, 'PATCH', location,
-                                   {'Transfer-Encoding': 'chunked'}) + b'ffff\r\n' + b'a' * 1000)
+        begin_body(connection, location, {'Transfer-Encoding': 'chunked'})
+        connection.send(b'ffff\r\n' + b'a' * 1000)
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-    offset = offset_of(registry, location)
-    have = int(offset.partition('-')[2]) + 1
+    answer = check.status(registry.request('GET', location), 204)
+    have = int(answer.field('range').partition('-')[2]) + 1
     check.true(have <= 1000, f'the upload has {have} bytes')
-    check.status(registry.request('DELETE', location), 204)
+    check.eventually('it can be cancelled',
+                     lambda: registry.request('DELETE', location).status == 204)
 
 
 @suite.case('half-closed by the client: the answer still comes')
@@ -605,9 +612,8 @@ def slow_reader(server):
     check.eventually('only the question is open', lambda: connections(server) == 1)
     with http1.Connection(server.address) as connection:
         connection.send(get(f'/v2/raw/blobs/{digest}'.encode()))
-        check.eventually('the answer has begun', lambda: connections(server) == 2)
+        received = len(connection.socket.recv(100))
         check.eventually('the connection has ended', lambda: connections(server) == 1)
-        received = 0
         try:
             while data := connection.socket.recv(1 << 20):
                 received += len(data)

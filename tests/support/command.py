@@ -14,8 +14,14 @@ def go_bin():
     return os.path.join(cache, 'tidemark', 'go', 'bin')
 
 
+def python_bin():
+    """Where ./dev installs the tools that are Python packages."""
+    cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    return os.path.join(cache, 'tidemark', 'python', 'bin')
+
+
 def search_path():
-    return os.pathsep.join([go_bin(), os.environ.get('PATH', ''), '/usr/sbin', '/sbin'])
+    return os.pathsep.join([go_bin(), python_bin(), os.environ.get('PATH', ''), '/usr/sbin', '/sbin'])
 
 
 def find(name):

@@ -141,6 +141,8 @@ int fixture_manifest_put(const char *repo, const char *tag, const char *text,
         .tags = tags,
         .condition = how->condition,
         .allow_sparse = how->allow_sparse,
+        .also = how->also,
+        .also_arg = how->also_arg,
     };
     for (; how->tags != NULL && how->tags[how->result.tags_n] != NULL; how->result.tags_n++)
         tags[how->result.tags_n] = slice_from_cstr(how->tags[how->result.tags_n]);

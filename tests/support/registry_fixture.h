@@ -38,8 +38,10 @@ struct fixture_put {
     struct tag_condition condition;
     const char *const *tags; /* ends with NULL; instead of the one tag */
     bool allow_sparse;
-    bool as_file;               /* the bytes are a blob file */
-    const char *content_type;   /* NULL: none */
+    bool as_file;             /* the bytes are a blob file */
+    const char *content_type; /* NULL: none */
+    int (*also)(struct kv_tx *tx, void *arg);
+    void *also_arg;
     struct manifest_put result; /* out; its manifest is gone */
 };
 

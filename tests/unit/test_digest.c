@@ -219,6 +219,22 @@ static void test_threads(void)
     }
 }
 
+static void test_peek(void)
+{
+    struct hasher *hasher = hasher_create(DIGEST_SHA256);
+    struct digest half, whole, expected;
+
+    hasher_update(hasher, "ab", 2);
+    hasher_peek(hasher, &half);
+    digest_compute(DIGEST_SHA256, SLICE("ab"), &expected);
+    CU_ASSERT_TRUE(digest_eq(&half, &expected));
+    hasher_update(hasher, "cd", 2);
+    hasher_final(hasher, &whole);
+    digest_compute(DIGEST_SHA256, SLICE("abcd"), &expected);
+    CU_ASSERT_TRUE(digest_eq(&whole, &expected));
+    hasher_destroy(hasher);
+}
+
 void test_suites(void)
 {
     CU_pSuite suite = CU_add_suite("digest", NULL, NULL);
@@ -231,5 +247,6 @@ void test_suites(void)
     CU_add_test(suite, "refused", test_refused);
     CU_add_test(suite, "quotes are cut", test_quote_is_cut);
     CU_add_test(suite, "algorithm", test_algorithm);
+    CU_add_test(suite, "peek", test_peek);
     CU_add_test(suite, "eq", test_eq);
 }

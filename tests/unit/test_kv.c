@@ -517,6 +517,46 @@ static bool cites(const char *key, uint8_t number)
            slice_eq(slice_make(op.got, op.got_n), slice_make(expected, sizeof(expected)));
 }
 
+static void on_watch(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+static void test_watch(void)
+{
+    struct event_op op = {.events = 1, .cite = SLICE("cited")};
+    unsigned calls = 0;
+
+    bench_begin();
+    kv_watch(kv_bench.client, on_watch, &calls);
+    CU_ASSERT_EQUAL(bench_put("a", "1"), 0);
+    pump_once(kv_bench.replies);
+    CU_ASSERT_EQUAL(calls, 0); /* a commit without events */
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
+    CU_ASSERT_EQUAL(queue_depth(kv_bench.replies), 1);
+    bench_pump(kv_bench.replies, &calls, 1);
+    CU_ASSERT_EQUAL(pump_once(kv_bench.replies), 0);
+    CU_ASSERT_EQUAL(calls, 1); /* one for the three */
+    /* The snapshot of before the commit is given back: what it was about is seen. */
+    CU_ASSERT_TRUE(bench_client_sees("fresh", NULL));
+    CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
+    CU_ASSERT_EQUAL(bench_put("fresh", "1"), 0);
+    bench_pump(kv_bench.replies, &calls, 2);
+    CU_ASSERT_TRUE(bench_client_sees("fresh", "1"));
+    /* One under way when it ends comes to nothing; ending it again, or the client, is fine. */
+    CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
+    kv_unwatch(kv_bench.client);
+    kv_unwatch(kv_bench.client);
+    pump_once(kv_bench.replies);
+    CU_ASSERT_EQUAL(calls, 2);
+    CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
+    CU_ASSERT_EQUAL(queue_depth(kv_bench.replies), 0);
+    kv_watch(kv_bench.client, on_watch, &calls);
+    CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
+    bench_end(); /* with one under way */
+}
+
 static void test_events(void)
 {
     struct event_op two = {.events = 2, .cite = SLICE("two")};
@@ -638,6 +678,7 @@ static void add_tests(CU_pSuite suite)
     CU_add_test(suite, "abort in a batch", test_abort_in_batch);
     CU_add_test(suite, "ids", test_ids);
     CU_add_test(suite, "events", test_events);
+    CU_add_test(suite, "watch", test_watch);
     CU_add_test(suite, "row counts", test_row_counts);
     CU_add_test(suite, "stats", test_stats);
     CU_add_test(suite, "budget", test_budget);

@@ -126,6 +126,27 @@ static void test_key_due(void)
     }
 }
 
+static void test_key_draft(void)
+{
+    struct digest path = digest_of("docs/a.txt", DIGEST_SHA256);
+    struct key key = key_draft(7, SLICE("v1"), SLICE("anonymous"), &path);
+    struct key mine = key_prefix_draft(7, SLICE("v1"), SLICE("anonymous"));
+    struct key other = key_prefix_draft(7, SLICE("v1"), SLICE("anon"));
+    struct key_fields fields = decoded(key);
+
+    CU_ASSERT_EQUAL(fields.family, KV_DRAFT);
+    CU_ASSERT_EQUAL(fields.id[0], 7);
+    CU_ASSERT_TRUE(slice_eq(fields.text, SLICE("v1")));
+    CU_ASSERT_TRUE(slice_eq(fields.actor, SLICE("anonymous")));
+    CU_ASSERT_TRUE(digest_eq(&fields.digest, &path));
+    CU_ASSERT_TRUE(slice_starts_with(key_slice(&key), key_slice(&mine)));
+    CU_ASSERT_FALSE(slice_starts_with(key_slice(&key), key_slice(&other)));
+    for (size_t n = 0; n < key.n; n++)
+        CU_ASSERT_EQUAL(key_decode(slice_make(key.bytes, n), &fields), ERR_CORRUPT);
+    key.bytes[key.n++] = 0;
+    CU_ASSERT_EQUAL(key_decode(key_slice(&key), &fields), ERR_CORRUPT);
+}
+
 static void test_key_order(void)
 {
     static const uint64_t numbers[] = {
@@ -329,6 +350,30 @@ static void test_sized(void)
     CU_ASSERT_TRUE(slice_eq(got_managed.hint, managed.hint));
 }
 
+static void test_draft(void)
+{
+    const struct row_draft row = {
+        .begun_ms = -5,
+        .size = UINT64_MAX,
+        .digest = digest_of("a", DIGEST_SHA512),
+        .media_type = SLICE("text/plain"),
+        .path = SLICE("docs/a.txt"),
+    };
+    struct row_draft got;
+
+    buf_reset(&out);
+    row_draft_encode(&out, &row);
+    CU_ASSERT_EQUAL_FATAL(row_draft_decode(buf_slice(&out), &got), 0);
+    CU_ASSERT_EQUAL(got.begun_ms, row.begun_ms);
+    CU_ASSERT_EQUAL(got.size, row.size);
+    CU_ASSERT_TRUE(digest_eq(&got.digest, &row.digest));
+    CU_ASSERT_TRUE(slice_eq(got.media_type, row.media_type));
+    CU_ASSERT_TRUE(slice_eq(got.path, row.path));
+    /* A path is never empty. */
+    for (size_t n = 0; n <= out.n - row.path.n; n++)
+        CU_ASSERT_EQUAL(row_draft_decode(slice_make(out.p, n), &got), ERR_CORRUPT);
+}
+
 static void test_too_long(void)
 {
     static char text[UINT16_MAX + 1];
@@ -349,6 +394,7 @@ void test_suites(void)
     CU_add_test(keys, "ids and text", test_key_ids_text);
     CU_add_test(keys, "digest", test_key_digest);
     CU_add_test(keys, "due", test_key_due);
+    CU_add_test(keys, "draft", test_key_draft);
     CU_add_test(keys, "order", test_key_order);
     CU_add_test(keys, "prefixes", test_key_prefixes);
     CU_add_test(keys, "refused", test_key_refused);
@@ -358,5 +404,6 @@ void test_suites(void)
     CU_add_test(values, "tag", test_tag);
     CU_add_test(values, "tomb, id", test_small);
     CU_add_test(values, "referrer, managed", test_sized);
+    CU_add_test(values, "draft", test_draft);
     CU_add_test(values, "too long", test_too_long);
 }

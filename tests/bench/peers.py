@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers that are measured, each in a directory of its own, on a port of its own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import command
+
+START_SECONDS = 30
+TICKS = os.sysconf('SC_CLK_TCK')
+
+
+def free_port():
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def status_field(pid, name):
+    """A size of /proc/PID/status, in bytes."""
+    with open(f'/proc/{pid}/status', encoding='ascii') as file:
+        for line in file:
+            if line.startswith(name + ':'):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+class Peer:
+    """One server. `argv` and `write_files` are what makes it this one."""
+
+    name = ''
+    takes_pushes = True
+    is_registry = True
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix='bench-')
+        self.port = free_port()
+        self.process = None
+
+    @property
+    def address(self):
+        return f'127.0.0.1:{self.port}'
+
+    @classmethod
+    def is_there(cls):
+        return True
+
+    def argv(self):
+        raise NotImplementedError
+
+    def write_files(self):
+        pass
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def start(self):
+        """Returns the seconds until it answers."""
+        self.write_files()
+        began = time.monotonic()
+        with open(self.path('log'), 'ab') as log:
+            self.process = subprocess.Popen(self.argv(), stdout=log, stderr=log,
+                                            cwd=self.directory)
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() - began > START_SECONDS:
+                with open(self.path('log'), encoding='utf-8', errors='replace') as log:
+                    raise RuntimeError(f'{self.name} did not start: {log.read()[-2000:]}')
+            time.sleep(0.002)
+        return time.monotonic() - began
+
+    def answers(self):
+        try:
+            with urllib.request.urlopen(f'http://{self.address}/v2/', timeout=1):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def pids(self):
+        """The process and its children (nginx has workers)."""
+        pid = self.process.pid
+        with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
+            return [pid, *map(int, file.read().split())]
+
+    def memory(self):
+        """(RssAnon, RssFile) in bytes."""
+        return tuple(sum(status_field(pid, name) for pid in self.pids())
+                     for name in ('RssAnon', 'RssFile'))
+
+    def cpu_seconds(self):
+        total = 0
+        for pid in self.pids():
+            with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as file:
+                fields = file.read().rsplit(')', 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / TICKS
+
+
+class Tidemark(Peer):
+    name = 'tidemark'
+
+    def write_files(self):
+        with open(self.path('tidemark.yaml'), 'w', encoding='utf-8') as file:
+            file.write('log: {access: "off"}\n')
+
+    def argv(self):
+        return [os.environ['TIDEMARK'], 'serve', '--config', self.path('tidemark.yaml'), '--data',
+                self.path('data'), '--listen', self.address]
+
+
+class Distribution(Peer):
+    """distribution v3, built from its Go module."""
+
+    name = 'distribution v3'
+    program = 'registry'
+
+    @classmethod
+    def is_there(cls):
+        return shutil.which(cls.program, path=command.search_path()) is not None
+
+    def write_files(self):
+        with open(self.path('config.yml'), 'w', encoding='utf-8') as file:
+            file.write('version: 0.1\n'
+                       'log: {level: error, accesslog: {disabled: true}}\n'
+                       f'storage: {{filesystem: {{rootdirectory: {self.path("data")}}}, '
+                       'delete: {enabled: true}, cache: {blobdescriptor: inmemory}}\n'
+                       f'http: {{addr: "{self.address}"}}\n')
+
+    def argv(self):
+        return [command.find(self.program), 'serve', self.path('config.yml')]
+
+
+class DockerRegistry(Distribution):
+    """Debian's docker-registry (distribution v2)."""
+
+    name = 'docker-registry'
+    program = 'docker-registry'
+
+
+class Nginx(Peer):
+    """The same bytes as static files: what the machine can do for pulls."""
+
+    name = 'nginx static'
+    takes_pushes = False
+    is_registry = False
+
+    @classmethod
+    def is_there(cls):
+        return shutil.which('nginx', path=command.search_path()) is not None
+
+    def write_files(self):
+        os.makedirs(self.path('root', 'v2'), exist_ok=True)
+        os.chmod(self.directory, 0o755)
+        with open(self.path('nginx.conf'), 'w', encoding='utf-8') as file:
+            file.write(f'''
+worker_processes {os.cpu_count()};
+daemon off;
+pid {self.path("pid")};
+error_log {self.path("error.log")};
+events {{ worker_connections 16384; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 100000000;
+    open_file_cache max=1000;
+    default_type application/vnd.oci.image.manifest.v1+json;
+    server {{
+        listen {self.address} backlog=1024;
+        root {self.path("root")};
+    }}
+}}
+''')
+
+    def argv(self):
+        return [command.find('nginx'), '-c', self.path('nginx.conf'), '-p', self.directory]
+
+    def add(self, target, content):
+        """Serve `content` at /target."""
+        path = self.path('root', target.lstrip('/'))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'wb') as file:
+            file.write(content)
