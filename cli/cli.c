@@ -134,7 +134,7 @@ static void make_getopt(const struct cli_option *options, struct option longs[OP
 {
     size_t at = 0, n = 0;
 
-    for (; options[n].name && n < OPTIONS_MAX; n++) {
+    for (; n < OPTIONS_MAX && options[n].name; n++) {
         longs[n] =
             (struct option){options[n].name, options[n].argument ? required_argument : no_argument,
                             NULL, (int)n + 1};

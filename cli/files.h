@@ -2,7 +2,7 @@
 /*
  * A manifest of named files: an OCI image manifest of the type below, whose layers are the files
  * and whose title annotations are their names. The same files make the same bytes, whoever writes
- * them: sorted by name, no times. Main thread only.
+ * them, /files of the registry included: sorted by name, no times. Main thread only.
  */
 #ifndef CLI_FILES_H
 #define CLI_FILES_H

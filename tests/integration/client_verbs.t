@@ -145,7 +145,8 @@ def byte_stable(server):
     check.equal(body, image.to_json({
         'schemaVersion': 2, 'mediaType': image.OCI_MANIFEST,
         'artifactType': 'application/vnd.tidemark.files.v1',
-        'config': {'mediaType': image.OCI_EMPTY, 'digest': digest_of(b'{}'), 'size': 2},
+        'config': {'mediaType': image.OCI_EMPTY, 'digest': digest_of(b'{}'), 'size': 2,
+                   'data': 'e30='},
         'layers': [layer(name, name.encode()) for name in ('a', 'b', 'c/d')]}), 'manifest')
 
 
@@ -229,6 +230,27 @@ def pulls_from_oras(server):
         for name in ('a.txt', 'dist/app.bin'):
             check.equal(read(f'{here}/out/{name}'), FILES[name], name)
         command.run('tar', '-xzf', 'packed', '-C', here, cwd=f'{here}/out')
+
+
+@suite.case('files put by plain HTTP are pulled, and make the manifest that push makes')
+def same_as_plain_http(server):
+    registry = Registry(server.address)
+    names = ('dist/app.bin', 'a.txt', 'empty')
+    with folder() as here:
+        for name in names:
+            write(f'{here}/{name}', FILES[name])
+            check.status(registry.request('PUT', f'/files/plain/http:1/{name}', None, FILES[name]),
+                         201)
+        pushed = run(url_of(server), 'push', '-q', *names, 'plain/push:1', cwd=here)
+        check.equal(registry.digest('plain/http', '1'), pushed.out.strip(), 'digest')
+        run(url_of(server), 'pull', 'plain/http:1', '-o', f'{here}/out')
+        got = {name: content for name, content in tree_of(f'{here}/out').items() if content
+               is not None}
+        check.equal(got, {name: FILES[name] for name in names}, 'what came back')
+        # And the other way round.
+        for name in names:
+            answer = registry.request('GET', f'/files/plain/push:1/{name}')
+            check.equal(check.status(answer, 200).body, FILES[name], name)
 
 
 # ---- What is refused on the way there

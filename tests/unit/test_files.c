@@ -38,7 +38,8 @@ static void test_write(void)
         buf_slice(&out),
         SLICE("{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
               "\"artifactType\":\"application/vnd.tidemark.files.v1\",\"config\":{\"mediaType\":"
-              "\"application/vnd.oci.empty.v1+json\",\"digest\":\"" EMPTY "\",\"size\":2},"
+              "\"application/vnd.oci.empty.v1+json\",\"digest\":\"" EMPTY
+              "\",\"size\":2,\"data\":\"e30=\"},"
               "\"layers\":[{\"mediaType\":\"application/octet-stream\",\"digest\":\"" NONE
               "\",\"size\":0,\"annotations\":{" TITLE ":\"a\\\"\"}},{\"mediaType\":"
               "\"application/octet-stream\",\"digest\":\"" EMPTY
