@@ -17,7 +17,7 @@ from image import (Artifact, Image, descriptor, digest_of, multi_arch, to_json, 
 from registry import Registry
 from scenario import metric
 from server import is_sanitized, run_suite
-from tap import NotRun, Suite
+from tap import Suite
 
 CONFIG = '''\
 http:
@@ -389,8 +389,6 @@ def crowd(server):
 
 @suite.case('readers that do not read cost no memory and hold nobody up')
 def slow_readers(server):
-    if is_sanitized():
-        raise NotRun('memory of sanitized builds says nothing')
     begin = last_event(server)
     slow = [Stream(server, f'?after={begin}', buffer=2048) for _ in range(10)]
     before = server.memory_kib()
@@ -407,7 +405,8 @@ def slow_readers(server):
         quick.read_until(end)
         check.equal(quick.ids(), list(range(begin + 1, end + 1)), 'of the quick one')
     grown = server.memory_kib() - before
-    check.true(grown < 16 * 1024, f'10 slow readers: {grown} KiB more')
+    # The memory of sanitized builds says nothing.
+    check.true(grown < 16 * 1024 or is_sanitized(), f'10 slow readers: {grown} KiB more')
     for stream in slow:
         stream.socket.close()
     check.eventually('all places are free', lambda: waiters(server) == 0)
