@@ -503,11 +503,17 @@ def _go(setting, server, ledger, point):
     server.process.wait(60)
 
 
-def sample(points, count):
-    """The same choice each time: all renames and fsyncs, and of the rest as many as fit, spread
-    over all of it."""
-    always = [point for point in points if point.call.startswith('rename') or point.call == 'fsync']
-    rest = [point for point in points if point not in always]
-    wanted = max(count - len(always), 10)
-    step = max(1, len(rest) // wanted)
-    return always + rest[::step]
+def sample(points):
+    """The same choice each time: all renames and fsyncs; of every other call of every thread some,
+    spread over all of it, and more of the writer, whose calls are all different states."""
+    groups = {}
+    for point in points:
+        groups.setdefault((point.fresh, point.thread, point.call), []).append(point)
+    chosen = []
+    for (_, thread, call), group in groups.items():
+        if call.startswith('rename') or call == 'fsync':
+            chosen += group
+        else:
+            parts = 4 if thread == 'writer' else 1
+            chosen += [group[len(group) * (2 * i + 1) // (2 * parts)] for i in range(parts)]
+    return chosen
