@@ -213,6 +213,15 @@ static bool is_before(const struct yaml *a, const struct yaml *b)
     return a->key_line != b->key_line ? a->key_line < b->key_line : a->key_column < b->key_column;
 }
 
+/* A quoted key may hold control bytes, which are no business of whoever reads the message. */
+static void make_printable(struct fault *fault)
+{
+    for (char *c = fault != NULL ? fault->text : NULL; c != NULL && *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    }
+}
+
 static int fail_duplicate(struct parser *p, const struct yaml *a, const struct yaml *b)
 {
     const struct yaml *first = is_before(a, b) ? a : b;
@@ -220,9 +229,11 @@ static int fail_duplicate(struct parser *p, const struct yaml *a, const struct y
     struct slice quote = slice_sub(second->key, 0, QUOTE_MAX);
 
     quote.n = utf8_valid_prefix(quote); /* not cut within a character */
-    return fault_set(p->fault, ERR_SYNTAX,
-                     "%d:%d: key '" SLICE_FMT "' is there twice, first at %d:%d", second->key_line,
-                     second->key_column, SLICE_ARG(quote), first->key_line, first->key_column);
+    fault_set(p->fault, ERR_SYNTAX, "%d:%d: key '" SLICE_FMT "' is there twice, first at %d:%d",
+              second->key_line, second->key_column, SLICE_ARG(quote), first->key_line,
+              first->key_column);
+    make_printable(p->fault);
+    return ERR_SYNTAX;
 }
 
 static int check_keys(struct parser *p, const struct frame *frame)

@@ -25,8 +25,9 @@ struct layer_reader {
     int (*each)(const struct tar_entry *entry, void *arg);
     void *arg;
     z_stream stream;
-    bool has_stream, in_member;
-    bool has_more; /* unpacked bytes that did not fit a turn */
+    bool has_stream;
+    gz_header header; /* of the member being read */
+    bool has_more;    /* unpacked bytes that did not fit a turn */
     uint64_t unpacked;
     uint8_t out[OUT_BYTES];
 };
@@ -38,6 +39,13 @@ static int give_entry(const struct tar_entry *entry, void *arg)
     if (layer->tar.entries > layer->limits.max_entries)
         return ERR_LIMIT;
     return layer->each(entry, layer->arg);
+}
+
+/* zlib tells when it has read the header of a member, however its bytes came. */
+static bool begin_member(struct layer_reader *layer)
+{
+    layer->header = (gz_header){0};
+    return inflateGetHeader(&layer->stream, &layer->header) == Z_OK;
 }
 
 int layer_create(const struct layer_limits *limits,
@@ -55,6 +63,10 @@ int layer_create(const struct layer_limits *limits,
         return ERR_NO_MEMORY;
     }
     layer->has_stream = true;
+    if (!begin_member(layer)) {
+        layer_destroy(layer);
+        return ERR_INTERNAL;
+    }
     *out = layer;
     return 0;
 }
@@ -120,6 +132,11 @@ static int decide_format(struct layer_reader *layer, struct slice *bytes)
     return 0;
 }
 
+static bool is_in_member(const struct layer_reader *layer)
+{
+    return layer->format == LAYER_TAR_GZIP && layer->header.done == 1;
+}
+
 /* One round of zlib; *produced bytes are in `out`. ERR_NOT_FOUND after the last member. */
 static int unpack(struct layer_reader *layer, struct slice *bytes, size_t *produced)
 {
@@ -133,20 +150,14 @@ static int unpack(struct layer_reader *layer, struct slice *bytes, size_t *produ
     int result = inflate(stream, Z_NO_FLUSH);
     *bytes = slice_sub(*bytes, before - stream->avail_in, SIZE_MAX);
     *produced = OUT_BYTES - stream->avail_out;
-    if (result == Z_STREAM_END) {
-        layer->in_member = false;
-        return inflateReset(stream) == Z_OK ? 0 : ERR_INTERNAL;
-    }
-    if (result == Z_OK || result == Z_BUF_ERROR) {
-        layer->in_member = layer->in_member || before != stream->avail_in;
+    if (result == Z_STREAM_END)
+        return inflateReset(stream) == Z_OK && begin_member(layer) ? 0 : ERR_INTERNAL;
+    if (result == Z_OK || result == Z_BUF_ERROR)
         return 0;
-    }
     if (result == Z_MEM_ERROR)
         return ERR_NO_MEMORY;
     /* What follows a member and is none itself is no part of the file. */
-    if (!layer->in_member && layer->tar.entries > 0)
-        return ERR_NOT_FOUND;
-    return layer->tar.entries > 0 ? ERR_SYNTAX : ERR_HTTP_MEDIA_TYPE;
+    return !is_in_member(layer) && layer->tar.entries > 0 ? ERR_NOT_FOUND : ERR_SYNTAX;
 }
 
 static int feed_gzip(struct layer_reader *layer, struct slice *bytes)
@@ -160,6 +171,9 @@ static int feed_gzip(struct layer_reader *layer, struct slice *bytes)
             int tar_err = feed_tar(layer, slice_make(layer->out, produced));
             err = tar_err != 0 ? tar_err : err;
         }
+        /* Damage before the first entry: it was no archive at all. */
+        if (err == ERR_SYNTAX && layer->tar.entries == 0)
+            return ERR_HTTP_MEDIA_TYPE;
         if (err != 0 || (bytes->n == 0 && !layer->has_more))
             return err;
     }
@@ -195,5 +209,5 @@ int layer_finish(struct layer_reader *layer)
 {
     if (layer->tar.entries == 0)
         return ERR_HTTP_MEDIA_TYPE;
-    return layer->in_member || !tar_is_between(&layer->tar) ? ERR_SYNTAX : ERR_NOT_FOUND;
+    return is_in_member(layer) || !tar_is_between(&layer->tar) ? ERR_SYNTAX : ERR_NOT_FOUND;
 }

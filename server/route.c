@@ -60,7 +60,7 @@ static bool split_tail(struct slice path, struct tail *tail)
     size_t argument, word, word2;
 
     if (!last_slash(path, path.n, &argument) || argument < root ||
-        !last_slash(path, argument, &word) || word < root)
+        !last_slash(path, argument, &word) || word <= root)
         return false;
     tail->argument = slice_sub(path, argument + 1, SIZE_MAX);
     tail->word = slice_sub(path, word + 1, argument - word - 1);
@@ -81,6 +81,8 @@ static const struct route *find_v2(struct slice path, struct route_parts *parts)
     parts->argument = tail.argument;
     if (slice_eq(tail.word, SLICE("uploads")) && slice_eq(tail.word2, SLICE("blobs"))) {
         parts->name = slice_sub(tail.name, 0, tail.name.n - sizeof("/blobs") + 1);
+        if (parts->name.n == 0)
+            return NULL;
         return &routes[tail.argument.n > 0 ? ROUTE_V2_UPLOAD : ROUTE_V2_UPLOADS];
     }
     if (slice_eq(tail.word, SLICE("manifests")) && tail.argument.n > 0)
