@@ -10,6 +10,7 @@
 #include "base/fetch.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "cli/text.h"
 #include "cli/verb.h"
 
 #include <errno.h>
@@ -190,6 +191,18 @@ static int read_options(const struct cli_verb *verb, int argc, char **argv, stru
 /* ---- Running ----------------------------------------------------------------------------------
  */
 
+/* Words may quote what a registry sent; only the ends of lines in them are ours. */
+void cli_print_fault(const char *verb, const char *words)
+{
+    struct slice rest = slice_from_cstr(words), line;
+
+    fprintf(stderr, "tidemark %s: ", verb);
+    while (slice_split(&rest, '\n', &line)) {
+        text_print(stderr, line);
+        fputc('\n', stderr);
+    }
+}
+
 static int run(const struct cli_verb *verb, const struct cli_call *call)
 {
     struct fault fault = FAULT_INIT;
@@ -203,7 +216,7 @@ static int run(const struct cli_verb *verb, const struct cli_call *call)
         err = cli_flush(&fault);
     if (err == 0)
         return EXIT_SUCCESS;
-    fprintf(stderr, "tidemark %s: %s\n", verb->usage.name, fault_text(&fault, err));
+    cli_print_fault(verb->usage.name, fault_text(&fault, err));
     return err == ERR_INVALID ? CLI_EXIT_USAGE : EXIT_FAILURE;
 }
 

@@ -115,8 +115,10 @@ static int follow(struct events *e, struct fault *fault)
         if (err != 0 && (!e->has_answered || !is_passing(err)))
             return err;
         if (err != 0) {
-            if (pause == PAUSE_FIRST_S && !e->call->quiet)
-                fprintf(stderr, "tidemark events: %s\n  Trying on.\n", fault_text(fault, err));
+            if (pause == PAUSE_FIRST_S && !e->call->quiet) {
+                cli_print_fault("events", fault_text(fault, err));
+                fputs("  Trying on.\n", stderr);
+            }
             sleep(pause);
             pause = pause * 2 < PAUSE_MAX_S ? pause * 2 : PAUSE_MAX_S;
             continue;

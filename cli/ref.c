@@ -5,7 +5,7 @@
 #define REPOSITORY_MAX 255
 #define TAG_MAX        128
 #define HOST_MAX       255
-#define QUOTE_MAX      80
+#define QUOTE_MAX      160
 
 static bool is_alnum_lower(char c)
 {
@@ -136,7 +136,8 @@ static int check_digest(struct slice text, struct fault *fault)
 
     if (digest_parse(text, &digest, &why) == 0)
         return 0;
-    return fault_set(fault, ERR_INVALID, "\"%s\" is no digest: %s", quote(text).text, why.text);
+    return fault_set(fault, ERR_INVALID, "\"%s\" is no digest: %s", quote(text).text,
+                     quote(slice_from_cstr(why.text)).text);
 }
 
 static int check_wanted(struct slice text, unsigned want, const struct ref *ref,

@@ -34,6 +34,9 @@ const struct cli_verb *cli_find_verb(const char *name);
 /* The page of one verb. */
 void cli_print_usage(const struct cli_usage *usage, FILE *out);
 
+/* Prints the words of a failure, without control characters. */
+void cli_print_fault(const char *verb, const char *words);
+
 /* Flushes standard output. ERR_IO when it could not be written, which a full disk does. */
 int cli_flush(struct fault *fault) MUST_CHECK;
 

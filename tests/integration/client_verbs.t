@@ -297,10 +297,12 @@ def push_shrinks(_):
 def push_location(_):
     with FakeRegistry() as fake, FakeRegistry() as other, folder() as here:
         write(f'{here}/f', b'f')
-        for location in (f'{other.url}/up', f'//{other.address}/up', 'ftp://127.0.0.1/up', ''):
+        for location in (f'{other.url}/up', f'//{other.address}/up', 'ftp://127.0.0.1/up', '',
+                         f'{other.url}/\x1b[2J', 'http://\x1b[2J/'):
             fake.on('POST', '/v2/a/b/blobs/uploads/',
                     lambda handler, to=location: send(handler, 202, b'', Location=to))
-            run(fake.url, 'push', 'f', 'a/b:1', status=1, cwd=here)
+            result = run(fake.url, 'push', 'f', 'a/b:1', status=1, cwd=here)
+            check.true('\x1b' not in result.err, 'an escape sequence reached the terminal')
         check.equal(other.requests, [], 'requests to another host')
 
 
@@ -437,6 +439,8 @@ def lies():
     yield 'no size', layer('f', content, size=None), digest, content, 'no size'
     yield 'a negative size', layer('f', content, size=-1), digest, content, 'no size'
     yield 'no digest', layer('f', content, digest='sha256:x'), digest, content, 'no digest'
+    yield 'a digest for the terminal', layer('f', content, digest='\x1b[2J:\x1b'), digest, content, \
+        'no digest'
     yield 'a digest of another kind', layer('f', content, digest='md5:00'), digest, content, \
         'no digest'
     yield 'more than fits the disk', layer('f', content, size=1 << 62), digest, content, 'free'
@@ -457,7 +461,9 @@ for lie in lies():
         with FakeRegistry() as fake, folder() as here:
             fake.manifest(manifest_of(said))
             fake.blob(digest, answer)
-            check.contains(pull_one(fake, here).err.lower(), words.lower())
+            result = pull_one(fake, here)
+            check.contains(result.err.lower(), words.lower())
+            check.true('\x1b' not in result.err, 'an escape sequence reached the terminal')
     suite.add(f'pull: {lie[0]}: refused, nothing is left', told_lie, *lie[1:])
 
 
