@@ -46,7 +46,7 @@ KNOWN = {
     'tag': ['one', 'many', 'files'],
     'path': ['dist.tar.gz', 'layer-0'],
     'reference': ['one', 'many', INDEX.digest, SBOM.digest],
-    'digest': [digest_of(IMAGE.layers[0]), digest_of(IMAGE.config)],
+    'digest': [digest_of(IMAGE.layers[0]), digest_of(IMAGE.config), IMAGE.digest],
 }
 
 suite = Suite()

@@ -514,6 +514,6 @@ def sample(points):
         if call.startswith('rename') or call == 'fsync':
             chosen += group
         else:
-            parts = 4 if thread == 'writer' else 1
+            parts = 2 if thread == 'writer' else 1
             chosen += [group[len(group) * (2 * i + 1) // (2 * parts)] for i in range(parts)]
     return chosen
