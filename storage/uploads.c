@@ -177,6 +177,7 @@ bool uploads_evict_locked(struct uploads *uploads)
 
     TAILQ_FOREACH(upload, &uploads->idle, in_idle)
     {
+        /* cppcheck-suppress uninitvar ; it cannot see through TAILQ_FOREACH */
         if (now - upload->idle_since_ms < EVICT_IDLE_MS)
             return false;
         if (upload->received == 0) {

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import clients_report
+import mounts
 from clients.buildah import Buildah
 from clients.client import CASES, Ground
 from clients.crane import Crane
@@ -97,6 +98,7 @@ def main(names):
             status = suite.run()
         finally:
             server.remove()
+            mounts.leave_none_below(directory)
     path = os.environ.get('TIDEMARK_CLIENTS_MD')
     if path:
         clients_report.write(path, [trial.row(suite.outcomes) for trial in trials])

@@ -12,6 +12,7 @@ MS_RDONLY = 0x1
 MS_REMOUNT = 0x20
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
+MNT_DETACH = 0x2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -81,3 +82,12 @@ def set_read_only(path, read_only=True):
 
 def unmount(path):
     _check(_libc.umount2(path.encode(), 0), f'umount {path}')
+
+
+def leave_none_below(directory):
+    """Takes away what others (container engines) have left mounted there, so that it can be removed."""
+    with open('/proc/self/mounts', encoding='utf-8') as file:
+        points = [line.split()[1] for line in file]
+    for point in sorted(points, reverse=True):
+        if point.startswith(directory + '/'):
+            _libc.umount2(point.encode(), MNT_DETACH)
