@@ -2,7 +2,6 @@
 #include "config.h"
 #include "cli/files.h"
 
-#include "base/json.h"
 #include "cli/client.h"
 
 #include <stdlib.h>
@@ -145,4 +144,26 @@ int files_read(struct arena *arena, struct slice manifest, struct files *files, 
             files->unnamed++;
     }
     return files->n > 0 ? 0 : no_files(root, fault);
+}
+
+void files_write_json(const struct files *files, const char *moved, struct json_writer *w)
+{
+    char text[DIGEST_TEXT_MAX];
+
+    json_array_begin(w);
+    for (size_t i = 0; i < files->n; i++) {
+        const struct file *file = &files->list[i];
+
+        json_object_begin(w);
+        json_name(w, SLICE("file"));
+        json_string(w, file->title);
+        json_name(w, SLICE("digest"));
+        json_string(w, digest_format(&file->digest, text));
+        json_name(w, SLICE("size"));
+        json_u64(w, file->size);
+        json_name(w, slice_from_cstr(moved));
+        json_bool(w, !file->is_present);
+        json_object_end(w);
+    }
+    json_array_end(w);
 }

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/fault.h"
+#include "base/json.h"
 #include "base/slice.h"
 
 #define FILES_ARTIFACT_TYPE "application/vnd.tidemark.files.v1"
@@ -46,5 +47,9 @@ void files_write(const struct files *files, struct buf *out);
  * when nothing in it has a name. Titles are as they came: check them. */
 int files_read(struct arena *arena, struct slice manifest, struct files *files,
                struct fault *fault) MUST_CHECK;
+
+/* The array that `--output json` tells of them: each with its name, digest and size, and, under the
+ * name `moved`, whether its bytes went over the wire. */
+void files_write_json(const struct files *files, const char *moved, struct json_writer *w);
 
 #endif

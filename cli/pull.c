@@ -166,7 +166,6 @@ static void report_json(const struct pull *pull, struct slice digest)
 {
     struct buf out;
     struct json_writer w;
-    char text[DIGEST_TEXT_MAX];
 
     buf_init(&out, ARENA_MAX);
     json_writer_init(&w, &out);
@@ -182,22 +181,7 @@ static void report_json(const struct pull *pull, struct slice digest)
     json_name(&w, SLICE("directory"));
     json_string(&w, slice_from_cstr(pull->folder.path));
     json_name(&w, SLICE("files"));
-    json_array_begin(&w);
-    for (size_t i = 0; i < pull->files.n; i++) {
-        const struct file *file = &pull->files.list[i];
-
-        json_object_begin(&w);
-        json_name(&w, SLICE("file"));
-        json_string(&w, file->title);
-        json_name(&w, SLICE("digest"));
-        json_string(&w, digest_format(&file->digest, text));
-        json_name(&w, SLICE("size"));
-        json_u64(&w, file->size);
-        json_name(&w, SLICE("fetched"));
-        json_bool(&w, !file->is_present);
-        json_object_end(&w);
-    }
-    json_array_end(&w);
+    files_write_json(&pull->files, "fetched", &w);
     json_object_end(&w);
     printf("%.*s\n", SLICE_ARG(buf_slice(&out)));
     buf_fini(&out);

@@ -311,7 +311,6 @@ static void report_json(const struct push *push, struct slice digest, size_t siz
 {
     struct buf out;
     struct json_writer w;
-    char text[DIGEST_TEXT_MAX];
 
     buf_init(&out, 4 * FILES_MANIFEST_MAX);
     json_writer_init(&w, &out);
@@ -325,22 +324,7 @@ static void report_json(const struct push *push, struct slice digest, size_t siz
     json_name(&w, SLICE("size"));
     json_u64(&w, size);
     json_name(&w, SLICE("files"));
-    json_array_begin(&w);
-    for (size_t i = 0; i < push->files.n; i++) {
-        const struct file *file = &push->files.list[i];
-
-        json_object_begin(&w);
-        json_name(&w, SLICE("file"));
-        json_string(&w, file->title);
-        json_name(&w, SLICE("digest"));
-        json_string(&w, digest_format(&file->digest, text));
-        json_name(&w, SLICE("size"));
-        json_u64(&w, file->size);
-        json_name(&w, SLICE("sent"));
-        json_bool(&w, !file->is_present);
-        json_object_end(&w);
-    }
-    json_array_end(&w);
+    files_write_json(&push->files, "sent", &w);
     json_object_end(&w);
     printf("%.*s\n", SLICE_ARG(buf_slice(&out)));
     buf_fini(&out);
