@@ -104,7 +104,7 @@ void bench_start(struct bench *bench, uint64_t buffer_total_bytes)
     bench->io = pool_create("io", 2);
     bench->queue = queue_create();
     bench->gate = digest_gate_create();
-    CU_ASSERT_EQUAL_FATAL(blob_files_open(&bench->dir, bench->io, &bench->files, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(blob_files_open(&bench->dir, bench->io, 0, &bench->files, NULL), 0);
     bench->options = (struct upload_options){
         .buffer_total_bytes = buffer_total_bytes,
         .blob_max_bytes = UINT64_C(1) << 40,
