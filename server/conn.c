@@ -364,7 +364,9 @@ static int begin_request(struct conn *conn, size_t head_n, struct fault *fault)
     if (err != 0)
         return err;
     x->body = x->request.has_body ? BODY_WAITING : BODY_NONE;
-    x->response.closes = !keep_alive || conn->worker->server->draining;
+    /* No tunnel is ever made; but who asked for one may send anything next. */
+    bool is_connect = slice_eq(head.method, SLICE("CONNECT"));
+    x->response.closes = !keep_alive || is_connect || conn->worker->server->draining;
     return 0;
 }
 
