@@ -45,6 +45,19 @@ void exchange_tell_gone(struct exchange *x)
     output_close_source(&x->output);
 }
 
+bool exchange_reserve_answer(struct exchange *x, uint64_t n)
+{
+    const struct worker *worker = x->request.worker;
+
+    if (atomic_fetch_add(&worker->server->answer_bytes, n) + n >
+        worker->settings->http_answer_memory_bytes) {
+        atomic_fetch_sub(&worker->server->answer_bytes, n);
+        return false;
+    }
+    x->answer_reserved += n;
+    return true;
+}
+
 void exchange_reset(struct exchange *x)
 {
     struct arena arena = x->request.arena;
@@ -55,6 +68,8 @@ void exchange_reset(struct exchange *x)
     buf_fini(&x->body_bytes);
     if (x->body_reserved > 0)
         atomic_fetch_sub(&x->request.worker->server->body_bytes, x->body_reserved);
+    if (x->answer_reserved > 0)
+        atomic_fetch_sub(&x->request.worker->server->answer_bytes, x->answer_reserved);
     arena_reset(&arena);
     buf_reset(&response.fields);
     buf_reset(&response.head);

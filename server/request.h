@@ -80,6 +80,10 @@ int request_query(struct request *r, struct slice name, unsigned index,
 /* Percent escapes of a part of the path, into the arena. ERR_HTTP_BAD_REQUEST, ERR_NO_MEMORY. */
 int request_decode(struct request *r, struct slice text, struct slice *value) MUST_CHECK;
 
+/* A number for the client's network address, never 0: the same for all of an IPv6 /64, which is
+ * what one customer gets. */
+uint64_t request_client(const struct request *r);
+
 void request_hold(struct request *r);
 void request_release(struct request *r);
 

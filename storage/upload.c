@@ -77,11 +77,12 @@ static void make_id(char id[UPLOAD_ID_SIZE + 1])
 }
 
 static int check_create_locked(struct uploads *uploads, const struct upload_meta *meta,
-                               struct fault *fault)
+                               uint64_t client, struct fault *fault)
 {
     if (meta->repository.n > UPLOAD_META_NAME_MAX || meta->identity.n > UPLOAD_META_NAME_MAX)
         return fault_set(fault, ERR_LIMIT, "the name of a repository or user is too long");
-    if (uploads->count >= uploads->options.count_max && !uploads_evict_locked(uploads))
+    if (uploads->count >= uploads->options.count_max &&
+        !upload_clients_evict_locked(uploads, client))
         return fault_set(fault, ERR_UPLOAD_LIMIT,
                          "%u uploads are in progress (uploads.max): finish or cancel some first",
                          uploads->count);
@@ -89,8 +90,8 @@ static int check_create_locked(struct uploads *uploads, const struct upload_meta
 }
 
 void upload_create(struct uploads *uploads, struct slice repository, struct slice identity,
-                   enum digest_algorithm algorithm, struct queue *reply, upload_done_fn done,
-                   void *arg)
+                   uint64_t client, enum digest_algorithm algorithm, struct queue *reply,
+                   upload_done_fn done, void *arg)
 {
     const struct upload_meta meta = {algorithm, repository, identity};
     struct fault fault = FAULT_INIT;
@@ -99,14 +100,14 @@ void upload_create(struct uploads *uploads, struct slice repository, struct slic
 
     make_id(id);
     pthread_mutex_lock(&uploads->mutex);
-    int err = check_create_locked(uploads, &meta, &fault);
+    int err = check_create_locked(uploads, &meta, client, &fault);
     if (err == 0) {
         upload = uploads_new(uploads, id, &meta);
         upload->state = UPLOAD_CREATING;
         upload->hasher = hasher_create(algorithm);
         upload->claim = upload_claim_new(reply, done, arg);
         upload->claim->upload = upload;
-        uploads_add_locked(uploads, upload);
+        uploads_add_locked(uploads, upload, client);
     }
     pthread_mutex_unlock(&uploads->mutex);
     if (err != 0)
@@ -209,7 +210,7 @@ void upload_claim(struct uploads *uploads, struct slice id, struct slice reposit
     int err = find_for_claim_locked(uploads, id, repository, identity, &upload, &fault);
     if (err == 0) {
         if (upload->state != UPLOAD_DRAINING)
-            TAILQ_REMOVE(&uploads->idle, upload, in_idle);
+            upload_idle_end_locked(upload);
         is_cold = upload->state == UPLOAD_COLD;
         upload->claim = upload_claim_new(reply, done, arg);
         upload->claim->upload = upload;

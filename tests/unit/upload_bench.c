@@ -163,8 +163,8 @@ int bench_create(struct bench *bench, const char *repository, const char *identi
 {
     struct result result = {0};
 
-    upload_create(bench->uploads, slice_from_cstr(repository), slice_from_cstr(identity), algorithm,
-                  bench->queue, result_set, &result);
+    upload_create(bench->uploads, slice_from_cstr(repository), slice_from_cstr(identity), 1,
+                  algorithm, bench->queue, result_set, &result);
     int err = wait_for(bench, &result, NULL);
     CU_ASSERT_EQUAL(result.upload != NULL, err == 0);
     *upload = result.upload;
