@@ -262,6 +262,14 @@ static void abort_body(struct conn *conn, int err, const struct fault *fault)
         sink->abort(x->sink_arg, err);
 }
 
+/* The sink has failed, and answers the request itself. */
+static void end_sink(struct exchange *x)
+{
+    x->sink = NULL;
+    x->piece.n = 0;
+    x->body = BODY_WAITING;
+}
+
 /* False: the sink is full, or has ended the body with an answer of its own. */
 static bool deliver(struct exchange *x)
 {
@@ -275,9 +283,7 @@ static bool deliver(struct exchange *x)
     x->piece.p += taken;
     x->piece.n -= taken;
     if (err != 0) {
-        x->sink = NULL;
-        x->piece.n = 0;
-        x->body = BODY_WAITING;
+        end_sink(x);
         return false;
     }
     if (x->piece.n == 0)
@@ -514,15 +520,59 @@ void conn_wake(struct conn *conn)
  * Events.
  */
 
+struct receiving {
+    void *bytes;
+    size_t n;
+    bool is_direct; /* into the sink */
+};
+
+/* Where the next bytes go to: the sink itself when it can take them and they are nothing but body,
+ * else the buffer of the exchange. The end of a body, up to a buffer of it, always goes by the
+ * codec. False: neither takes any now. */
+static bool find_room(struct exchange *x, struct receiving *to)
+{
+    to->is_direct = x->body == BODY_RECEIVING && x->sink->room != NULL && x->piece.n == 0 &&
+                    x->taken == x->received && http1_body_left(x->codec) > sizeof(x->buffer);
+    if (!to->is_direct) {
+        to->bytes = x->buffer + x->received;
+        to->n = sizeof(x->buffer) - x->received;
+        return true;
+    }
+    uint64_t left = http1_body_left(x->codec) - 1;
+    to->n = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+    if (x->sink->room(x->sink_arg, &to->bytes, &to->n) != 0)
+        end_sink(x);
+    else if (to->n == 0)
+        x->body = BODY_BUSY;
+    else
+        return true;
+    return false;
+}
+
+static void count_received(struct exchange *x, const struct receiving *from, size_t n)
+{
+    if (!from->is_direct) {
+        x->received += n;
+        return;
+    }
+    x->bytes_in += n;
+    http1_body_passed(x->codec, n);
+    if (x->sink->filled(x->sink_arg, n) != 0)
+        end_sink(x);
+}
+
 static void receive(struct conn *conn)
 {
     struct exchange *x = conn->exchange;
+    struct receiving to;
 
     if (x == NULL)
         x = exchange_borrow(conn);
-    ssize_t n = recv(conn->fd, x->buffer + x->received, sizeof(x->buffer) - x->received, 0);
+    if (!find_room(x, &to))
+        return;
+    ssize_t n = recv(conn->fd, to.bytes, to.n, 0);
     if (n > 0) {
-        x->received += (size_t)n;
+        count_received(x, &to, (size_t)n);
     } else if (n == 0) {
         conn->eof = true;
         /* One that stays half open for an answer which may never come is as good as gone. */

@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <llhttp.h>
-
 #include <stdlib.h>
 
 #define OVERHEAD_MAX 8192u
@@ -176,4 +176,16 @@ int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
     if (step->piece.n > 0)
         codec->overhead = 0;
     return 0;
+}
+
+uint64_t http1_body_left(const struct http1 *codec)
+{
+    return codec->is_chunked || codec->complete ? 0 : codec->parser.content_length;
+}
+
+/* The parser counts the rest of the body in this field, and looks at nothing else before it is 0. */
+void http1_body_passed(struct http1 *codec, uint64_t n)
+{
+    assert(n < http1_body_left(codec));
+    codec->parser.content_length -= n;
 }

@@ -99,6 +99,11 @@ struct body_sink {
     /* Takes *taken of the bytes. 0 with *taken < bytes.n: busy, nothing more is read until
      * request_body_resume. An error ends the body; the sink answers the request itself. */
     int (*write)(void *arg, struct slice bytes, size_t *taken);
+    /* NULL, or: where bytes of a large body are to be received, so that none is copied. Room for at
+     * most *n of them, which it lowers; 0 means busy, as in write. When some came, `filled` follows
+     * before anything else. Errors of both are as those of write. */
+    int (*room)(void *arg, void **bytes, size_t *n);
+    int (*filled)(void *arg, size_t n);
     /* The body is complete. */
     void (*end)(void *arg);
     /* The client went away or broke the framing, or took too long; `err` says which. When the
