@@ -58,8 +58,8 @@ void uploads_stop(struct uploads *uploads);
 /* New limits after a reload. Main thread. */
 void uploads_set_options(struct uploads *uploads, const struct upload_options *options);
 
-/* Remove uploads idle for longer than the limit; main calls it each minute (files go by the io
- * pool). */
+/* Remove uploads idle for longer than the limit, a few thousand at most; main calls it each second
+ * (files go by the io pool). */
 void uploads_expire(struct uploads *uploads);
 
 unsigned uploads_count(struct uploads *uploads);

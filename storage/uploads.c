@@ -24,6 +24,8 @@
 
 #define META_SUFFIX ".meta"
 #define TEMP_SUFFIX ".new"
+/* Of one uploads_expire: pushes wait behind the removal of files. */
+#define EXPIRE_MAX 4000
 
 void upload_file_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE])
 {
@@ -178,7 +180,7 @@ void uploads_expire(struct uploads *uploads)
 
     pthread_mutex_lock(&uploads->mutex);
     uint64_t limit_ms = (uint64_t)uploads->options.idle_expire_s * 1000;
-    while ((upload = TAILQ_FIRST(&uploads->idle)) != NULL &&
+    while (removed < EXPIRE_MAX && (upload = TAILQ_FIRST(&uploads->idle)) != NULL &&
            now - upload->idle_since_ms > limit_ms) {
         upload_idle_end_locked(upload);
         uploads_remove_locked(upload);
