@@ -57,26 +57,26 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
  * What it waits for: events and timeouts.
  */
 
+/* Nothing would ever wake a connection that the kernel has no memory to watch: it ends. */
+static void watch(struct conn *conn, struct event *event, bool *is_on, bool want)
+{
+    if (*is_on == want)
+        return;
+    *is_on = want && event_add(event, NULL) == 0;
+    if (!want)
+        event_del(event);
+    else if (!*is_on)
+        conn_close(conn, "it cannot be watched");
+}
+
 static void want_read(struct conn *conn, bool want)
 {
-    if (conn->read_on == want)
-        return;
-    conn->read_on = want;
-    if (want)
-        event_add(conn->read_event, NULL);
-    else
-        event_del(conn->read_event);
+    watch(conn, conn->read_event, &conn->read_on, want);
 }
 
 void conn_want_write(struct conn *conn, bool want)
 {
-    if (conn->write_on == want)
-        return;
-    conn->write_on = want;
-    if (want)
-        event_add(conn->write_event, NULL);
-    else
-        event_del(conn->write_event);
+    watch(conn, conn->write_event, &conn->write_on, want);
 }
 
 static enum conn_wait wait_of(const struct conn *conn)
@@ -146,7 +146,7 @@ static void update_waits(struct conn *conn)
     enum conn_wait wait = wait_of(conn);
 
     want_read(conn, read);
-    if (wait == conn->wait)
+    if (wait == conn->wait || conn->state == CONN_CLOSED)
         return;
     worker_wait(conn, wait);
     conn->wait_bytes = bytes_through(conn);
@@ -216,8 +216,10 @@ void conn_bury(struct conn *conn)
 
     log_debug("conn.close", "a connection ended", LOG_CSTR("reason", conn->reason),
               LOG_I64("fd", conn->fd));
-    event_free(conn->read_event);
-    event_free(conn->write_event);
+    if (conn->read_event != NULL)
+        event_free(conn->read_event);
+    if (conn->write_event != NULL)
+        event_free(conn->write_event);
     close(conn->fd);
     conn->exchange = NULL;
     if (x != NULL) {
@@ -646,10 +648,11 @@ void conn_open(struct worker *worker, int fd)
     conn->is_loopback = loopback_socket(fd);
     conn->read_event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
     conn->write_event = event_new(worker->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-    if (conn->read_event == NULL || conn->write_event == NULL)
-        abort();
     worker_adopt_conn(conn);
-    update_waits(conn);
+    if (conn->read_event == NULL || conn->write_event == NULL)
+        conn_close(conn, "out of memory");
+    else
+        update_waits(conn);
 }
 
 void conn_drain(struct conn *conn)

@@ -62,6 +62,10 @@ enum output_result output_send(struct request *r, struct slice head, struct slic
     buf_init(&out->rest, head.n + body.n);
     buf_add(&out->rest, slice_sub(head, sent, SIZE_MAX));
     buf_add(&out->rest, slice_sub(body, sent > head.n ? sent - head.n : 0, SIZE_MAX));
+    if (out->rest.overflow) {
+        conn_close(r->conn, "no memory for what the client has not taken yet");
+        return OUTPUT_FAILED;
+    }
     out->one = (struct output_segment){.bytes = buf_slice(&out->rest)};
     out->segments = &out->one;
     out->n = 1;

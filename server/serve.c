@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "registry/fsck.h"
 #include "server/access.h"
+#include "server/clock_watch.h"
 #include "server/control.h"
 #include "server/draft_sweeper.h"
 #include "server/gauges.h"
@@ -40,6 +41,7 @@ struct process {
     struct listeners *listeners;
     struct control *control;
     struct draft_sweeper *drafts;
+    struct clock_watch *clock;
     struct event *term, *interrupt, *hangup, *second, *minute, *drain;
     uint64_t drain_left_ms;
 };
@@ -170,6 +172,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    clock_watch_look(process->clock);
     uploads_measure(process->store.uploads);
     uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
@@ -311,6 +314,7 @@ static int serve_store(struct process *process)
     }
     process->server.tag_gate = digest_gate_create();
     process->drafts = draft_sweeper_create(process->base, process->store.kv);
+    process->clock = clock_watch_create(process->base, process->store.kv);
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
@@ -323,6 +327,7 @@ static int serve_store(struct process *process)
         listeners_close(process->listeners);
     store_stop(&process->store);
     control_stop(process->control);
+    clock_watch_destroy(process->clock);
     draft_sweeper_destroy(process->drafts);
     stop_workers(&process->server);
     digest_gate_destroy(process->server.tag_gate);

@@ -31,8 +31,11 @@ static int create_sidecar(const struct upload *upload, struct fault *fault)
     buf_init(&bytes, UPLOAD_META_MAX);
     upload_meta_encode(&bytes, &upload->meta);
     /* Not synced: 202 promises the offset to a session, which a power cut ends. */
-    ssize_t n = write(fd, bytes.p, bytes.n);
-    if (n != (ssize_t)bytes.n)
+    err = buf_error(&bytes, ERR_INTERNAL);
+    ssize_t n = err == 0 ? write(fd, bytes.p, bytes.n) : 0;
+    if (err != 0)
+        fault_set(fault, err, "cannot write uploads/%s: %s", name, err_text(err));
+    else if (n != (ssize_t)bytes.n)
         err = fault_set_errno(fault, n < 0 ? errno : ENOSPC, "cannot write uploads/%s", name);
     buf_fini(&bytes);
     close(fd);
