@@ -24,6 +24,16 @@ def fill(registry, name, n=3):
         registry.push(name, small(f'{name} {i}'), f'tag-{i}')
 
 
+def fill_index(server):
+    """So that it is larger than what fits into a pipe and a socket."""
+    registry = Registry.of(server)
+    registry.push_blob('large', b'{}')
+    for i in range(80):
+        artifact = Artifact('application/x.test', b'{}', annotations={'n': f'{i:05}' * 9000})
+        check.status(registry.put_manifest('large', f'tag-{i}', artifact.body,
+                                           artifact.media_type), 201)
+
+
 def blobs_in(target):
     found = set()
     for _, _, names in os.walk(os.path.join(target, 'blobs')):
@@ -88,11 +98,10 @@ def check_restored(server, target, acknowledged):
 @suite.case('a backup holds up no push: an asker that reads nothing keeps one snapshot, and that is '
             'all')
 def idle_asker(_):
-    with serving() as server, backups.Asker(server) as asker:
+    with serving() as server:
         registry = Registry.of(server)
-        for i in range(80):   # an index larger than what fits into pipe and socket
-            registry.push('app', Artifact('application/x.test', b'{}',
-                                          annotations={'n': f'{i:05}' * 9000}), f'tag-{i}')
+        fill_index(server)
+        asker = backups.Asker(server)
         asker.ask()
         check.true(asker.read_some().startswith(b'bytes '), 'the answer')
         before = metric(server, 'tidemark_index_commits_total')
@@ -109,10 +118,9 @@ def idle_asker(_):
 
 @suite.case('index.copy_timeout: a copy that takes too long ends, and says so')
 def copy_timeout(_):
-    with serving('index:\n  copy_timeout: 1s\n') as server, backups.Asker(server) as asker:
-        for i in range(80):
-            Registry.of(server).push('app', Artifact('application/x.test', b'{}', annotations={
-                'n': f'{i:05}' * 9000}), f'tag-{i}')
+    with serving('index:\n  copy_timeout: 1s\n') as server:
+        fill_index(server)
+        asker = backups.Asker(server)
         asker.ask()
         asker.read_some()
         check.eventually('the pause is over', lambda: metric(server, 'tidemark_backups') == 0)
@@ -123,16 +131,16 @@ def copy_timeout(_):
 
 @suite.case('a server that stops does not wait for a backup')
 def stops(_):
-    with serving() as server, backups.Asker(server) as reading, backups.Asker(server) as holding:
-        for i in range(80):
-            Registry.of(server).push('app', Artifact('application/x.test', b'{}', annotations={
-                'n': f'{i:05}' * 9000}), f'tag-{i}')
-        holding.ask()
-        check.true(holding.read_all().endswith(b'exit 0\n'), 'the end of the answer')
-        check.equal(metric(server, 'tidemark_backups'), 1, 'backups being made')
-        reading.ask()
-        reading.read_some()
-        server.stop()
+    with serving() as server:
+        fill_index(server)
+        with backups.Asker(server) as holding:
+            holding.ask()
+            check.true(holding.read_all().endswith(b'exit 0\n'), 'the end of the answer')
+            check.equal(metric(server, 'tidemark_backups'), 1, 'backups being made')
+            with backups.Asker(server) as reading:
+                reading.ask()
+                reading.read_some()
+                server.stop()
 
 
 # ---- Again and again

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 
@@ -11,6 +12,9 @@ import http1
 from image import Artifact, OCI_MANIFEST, digest_of, noise
 from registry import Registry
 from server import REPORTS, Server
+
+# Last in an answer of control.sock; the bytes before it end with no newline of their own.
+EXIT = re.compile(rb'exit \d+\n\Z')
 
 
 def run(server, *arguments, status=0, **options):
@@ -217,8 +221,9 @@ class Asker:
 
     def read_all(self):
         """Until the exit status."""
+        self.socket.settimeout(60)
         text = b''
-        while b'\nexit ' not in text[-100:] and not text.startswith(b'exit '):
+        while not EXIT.search(text[-20:]):
             piece = self.socket.recv(1 << 16)
             if piece == b'':
                 break
