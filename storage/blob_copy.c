@@ -296,6 +296,9 @@ static int copy_file(struct blob_copy *copy, const struct blob_file *file,
     if (err != 0 || damage->found) {
         close(fd);
         unlinkat(copy->incoming_fd, name, 0);
+        /* A full disk, most likely: what is whole stays for the next try. */
+        if (err != 0)
+            (void)flush_batch(copy, NULL);
         return err;
     }
     (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);

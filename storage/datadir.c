@@ -467,9 +467,10 @@ int datadir_peek(const char *path, struct fault *fault)
 
     if (err != 0)
         return err;
-    err = check_format(fd, path, fault);
+    /* This first: a restore cut off early has no format file yet. */
+    err = check_purpose(fd, path, false, false, fault);
     if (err == 0)
-        err = check_purpose(fd, path, false, false, fault);
+        err = check_format(fd, path, fault);
     close(fd);
     return err;
 }

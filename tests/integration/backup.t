@@ -9,9 +9,8 @@ import sys
 import backups
 import check
 import conformance
-import http1
 from backups import Expected, Load, Restored, back_up, events_of, target_of
-from image import Artifact, Index, digest_of, multi_arch, noise, small
+from image import Artifact, digest_of, multi_arch, noise, small
 from registry import OCTETS, Registry, with_query
 from scenario import metric, serving
 from tap import Suite
