@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/slice.h"
 #include "server/fsck_verb.h"
+#include "server/index_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +28,14 @@
 #define QUESTION_WAIT_MS 5000
 #define ANSWER_WAIT_S    10
 #define ACCEPT_PAUSE_NS  100000000
+#define BACKUPS_MAX      8
 
 struct control {
     struct store *store;
+    uint64_t copy_timeout_ms;
     int fd, stop_fd;
     pthread_t thread;
+    int backups[BACKUPS_MAX]; /* askers that copy blobs now; -1: a free place */
 };
 
 /* Through /proc, because sun_path is too short for many a data directory. */
@@ -82,6 +86,55 @@ static bool read_question(const struct control *control, int fd, char question[Q
     return false;
 }
 
+/*
+ * Backups.
+ */
+
+/* NULL when there are too many. */
+static int *find_place(struct control *control)
+{
+    for (size_t i = 0; i < BACKUPS_MAX; i++)
+        if (control->backups[i] < 0)
+            return &control->backups[i];
+    return NULL;
+}
+
+static void end_backup(struct control *control, int *place)
+{
+    close(*place);
+    *place = -1;
+    reap_gate_resume(control->store->reaping);
+    log_info("backup.end", "the process that makes a backup has what it needs, or is gone");
+}
+
+/* On success the connection is kept: its end is the end of the pause. */
+static int answer_backup(struct control *control, int fd, FILE *out)
+{
+    struct index_stream stream = {.kv = control->store->kv,
+                                  .fd = fd,
+                                  .stop_fd = control->stop_fd,
+                                  .deadline_ms = clock_mono_ms() + control->copy_timeout_ms};
+    struct fault fault = FAULT_INIT;
+    int *place = find_place(control);
+
+    if (place == NULL) {
+        fprintf(out, "%d backups are being made already: wait for one to end\n", BACKUPS_MAX);
+        return EXIT_FAILURE;
+    }
+    reap_gate_pause(control->store->reaping);
+    int err = index_stream_run(&stream, &fault);
+    if (err == 0)
+        *place = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (err == 0 && *place >= 0)
+        return EXIT_SUCCESS;
+    reap_gate_resume(control->store->reaping);
+    log_warn("backup.failed", "the index was not copied for a backup",
+             LOG_CSTR("why", fault_text(&fault, err)));
+    fprintf(out, "the index could not be copied: %s\n",
+            err == 0 ? "no file descriptor is left" : fault_text(&fault, err));
+    return EXIT_FAILURE;
+}
+
 static void answer(struct control *control, int fd)
 {
     const struct timeval patience = {ANSWER_WAIT_S, 0};
@@ -98,6 +151,8 @@ static void answer(struct control *control, int fd)
     log_info("control.question", "a process verb asks", LOG_CSTR("question", question));
     if (strcmp(question, "fsck") == 0)
         status = fsck_verb_check(control->store, out);
+    else if (strcmp(question, "backup") == 0)
+        status = answer_backup(control, fd, out);
     else
         fprintf(out, "this server does not know '%s'\n", question);
     fprintf(out, "exit %d\n", status);
@@ -120,14 +175,22 @@ static void accept_one(struct control *control)
 static void *control_thread(void *arg)
 {
     struct control *control = arg;
-    struct pollfd fds[2] = {{.fd = control->fd, .events = POLLIN},
-                            {.fd = control->stop_fd, .events = POLLIN}};
+    struct pollfd fds[2 + BACKUPS_MAX] = {{.fd = control->fd, .events = POLLIN},
+                                          {.fd = control->stop_fd, .events = POLLIN}};
 
     for (;;) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
-            return NULL;
+        for (size_t i = 0; i < BACKUPS_MAX; i++) /* a negative one is passed over */
+            fds[2 + i] = (struct pollfd){.fd = control->backups[i], .events = POLLIN};
+        if (poll(fds, ARRAY_LENGTH(fds), -1) < 0) {
+            if (errno != EINTR)
+                return NULL;
+            continue;
+        }
         if (fds[1].revents != 0)
             return NULL;
+        for (size_t i = 0; i < BACKUPS_MAX; i++)
+            if (fds[2 + i].revents != 0)
+                end_backup(control, &control->backups[i]);
         if ((fds[0].revents & POLLIN) != 0)
             accept_one(control);
     }
@@ -153,7 +216,8 @@ static int open_socket(const struct datadir *dir, int *fd, struct fault *fault)
     return 0;
 }
 
-int control_start(struct store *store, struct control **control, struct fault *fault)
+int control_start(struct store *store, uint64_t copy_timeout_ms, struct control **control,
+                  struct fault *fault)
 {
     sigset_t all, before;
     int fd = -1;
@@ -163,6 +227,9 @@ int control_start(struct store *store, struct control **control, struct fault *f
         return err;
     struct control *c = xcalloc(1, sizeof(*c));
     c->store = store;
+    c->copy_timeout_ms = copy_timeout_ms;
+    for (size_t i = 0; i < BACKUPS_MAX; i++)
+        c->backups[i] = -1;
     c->fd = fd;
     c->stop_fd = eventfd(0, EFD_CLOEXEC);
     sigfillset(&all);
@@ -182,6 +249,9 @@ void control_stop(struct control *control)
     if (write(control->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
         abort();
     pthread_join(control->thread, NULL);
+    for (size_t i = 0; i < BACKUPS_MAX; i++)
+        if (control->backups[i] >= 0)
+            end_backup(control, &control->backups[i]);
     if (unlinkat(control->store->dir.fd, SOCKET_NAME, 0) != 0)
         log_debug("control.unlink", "control.sock was gone already");
     close(control->fd);
@@ -210,32 +280,116 @@ static int connect_to(const char *path, int *fd)
     return err;
 }
 
-int control_ask(const char *path, const char *question, FILE *out, int *status, struct fault *fault)
+static int write_all(int fd, const char *p, size_t n, struct fault *fault)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, p, n);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return fault_set_errno(fault, errno, "cannot write the copy of the index");
+        p += written;
+        n -= (size_t)written;
+    }
+    return 0;
+}
+
+/* `left` bytes of the answer into `to_fd`. */
+static int take_bytes(FILE *in, uint64_t left, int to_fd, struct fault *fault)
+{
+    char piece[65536];
+
+    while (left > 0) {
+        size_t n = fread(piece, 1, left < sizeof(piece) ? (size_t)left : sizeof(piece), in);
+
+        if (n == 0)
+            return fault_set(fault, ERR_IO, "the server did not answer to the end");
+        int err = write_all(to_fd, piece, n, fault);
+        if (err != 0)
+            return err;
+        left -= n;
+    }
+    return 0;
+}
+
+/* The number after `word`. */
+static bool read_number(struct slice line, struct slice word, uint64_t *number)
+{
+    return slice_starts_with(line, word) &&
+           slice_parse_u64(slice_sub(line, word.n, SIZE_MAX), number);
+}
+
+/* Lines to `out`, bytes to `bytes_fd` (-1: there are none), until the exit status. */
+static int read_answer(FILE *in, FILE *out, int bytes_fd, int *status, struct fault *fault)
 {
     char *line = NULL;
     size_t size = 0;
-    int fd;
     bool ended = false;
+    int err = 0;
+
+    while (err == 0 && !ended && getline(&line, &size, in) > 0) {
+        struct slice text = slice_make(line, strcspn(line, "\n"));
+        uint64_t number;
+
+        if (bytes_fd >= 0 && read_number(text, SLICE("bytes "), &number)) {
+            err = take_bytes(in, number, bytes_fd, fault);
+        } else if (read_number(text, SLICE("exit "), &number) && number < 256) {
+            *status = (int)number;
+            ended = true;
+        } else {
+            fputs(line, out);
+        }
+    }
+    free(line);
+    return err == 0 && !ended ? fault_set(fault, ERR_IO, "the server did not answer to the end")
+                              : err;
+}
+
+/* *in is the answer to come. */
+static int put_question(const char *path, const char *question, FILE **in, struct fault *fault)
+{
+    int fd;
     int err = connect_to(path, &fd);
 
     if (err != 0)
         return err;
-    FILE *in = fdopen(fd, "r");
-    if (in == NULL)
+    *in = fdopen(fd, "r");
+    if (*in == NULL)
         abort();
-    dprintf(fd, "%s\n", question);
-    while (getline(&line, &size, in) > 0) {
-        uint64_t number;
-        struct slice text = slice_make(line, strcspn(line, "\n"));
-        ended = slice_starts_with(text, SLICE("exit ")) &&
-                slice_parse_u64(slice_sub(text, 5, SIZE_MAX), &number) && number < 256;
-        if (ended)
-            *status = (int)number;
-        else
-            fputs(line, out);
-    }
-    free(line);
+    if (dprintf(fd, "%s\n", question) > 0)
+        return 0;
+    fclose(*in);
+    return fault_set(fault, ERR_IO, "the server on '%s' does not listen", path);
+}
+
+int control_ask(const char *path, const char *question, FILE *out, int *status, struct fault *fault)
+{
+    FILE *in;
+    int err = put_question(path, question, &in, fault);
+
+    if (err != 0)
+        return err;
+    err = read_answer(in, out, -1, status, fault);
     fclose(in);
-    return ended ? 0
-                 : fault_set(fault, ERR_IO, "the server on '%s' did not answer to the end", path);
+    return err;
+}
+
+int control_ask_backup(const char *path, int index_fd, FILE *out, int *hold_fd, int *status,
+                       struct fault *fault)
+{
+    FILE *in;
+    int err = put_question(path, "backup", &in, fault);
+
+    *hold_fd = -1;
+    if (err != 0)
+        return err;
+    err = read_answer(in, out, index_fd, status, fault);
+    if (err == 0 && *status == EXIT_SUCCESS) {
+        *hold_fd = fcntl(fileno(in), F_DUPFD_CLOEXEC, 0);
+        if (*hold_fd < 0)
+            err = fault_set_errno(fault, errno, "cannot keep the connection to the server");
+    }
+    fclose(in);
+    return err;
 }

@@ -48,6 +48,11 @@ static double read_layers(void *arg)
     return atomic_load(&((struct server *)arg)->layer_jobs);
 }
 
+static double read_backups(void *arg)
+{
+    return reap_gate_pauses(((struct server *)arg)->store->reaping);
+}
+
 static double read_writable(void *arg)
 {
     return kv_is_writable(((struct server *)arg)->store->kv) ? 1 : 0;
@@ -101,6 +106,8 @@ void gauges_register(struct server *server)
     metric_gauge("tidemark_index_oldest_reader", "",
                  "Commits since the oldest open snapshot was taken.", read_oldest_reader_txns,
                  server);
+    metric_gauge("tidemark_backups", "", "Backups being made; meanwhile no blob file is removed.",
+                 read_backups, server);
     metric_gauge("tidemark_index_writable", "",
                  "1 while writes are accepted, 0 after a failed commit.", read_writable, server);
     metric_gauge("tidemark_event_last", "", "Number of the last durable event.", read_event,

@@ -8,8 +8,10 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "server/backup_verb.h"
 #include "server/check_config.h"
 #include "server/fsck_verb.h"
+#include "server/restore_verb.h"
 #include "server/serve.h"
 
 #include <stdio.h>
@@ -39,12 +41,33 @@ static const struct cli_option fsck_options[] = {
     {0},
 };
 
+static const struct cli_option backup_options[] = {
+    {"config", 0, "FILE", "the configuration"},
+    {"data", 0, "DIR", "the data directory"},
+    {"quiet", 'q', NULL, "print no progress and no result"},
+    {"to", 0, "DIR", "where the backup goes, made when missing"},
+    {"verify", 0, NULL, "read again the blobs that earlier backups copied"},
+    {0},
+};
+
+static const struct cli_option restore_options[] = {
+    {"config", 0, "FILE", "the configuration"},
+    {"data", 0, "DIR", "the data directory, empty or made when missing"},
+    {"from", 0, "DIR", "the backup"},
+    {"no-verify", 0, NULL, "do not recompute the digests of the blobs"},
+    {"quiet", 'q', NULL, "print no progress and no result"},
+    {0},
+};
+
 static const struct cli_process_verb verbs[] = {
     {{"serve", NULL, "serve a data directory", serve_options}, serve_run},
     {{"check-config", NULL, "check a configuration, print it or its schema", check_config_options},
      check_config_run},
     {{"fsck", NULL, "check a data directory, also while it is served", fsck_options},
      fsck_verb_run},
+    {{"backup", NULL, "back up a data directory, also while it is served", backup_options},
+     backup_verb_run},
+    {{"restore", NULL, "make a data directory out of a backup", restore_options}, restore_verb_run},
     {{"help", NULL, "print this list", NULL}, run_help},
     {{"version", NULL, "print the version", NULL}, run_version},
 };

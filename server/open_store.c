@@ -50,22 +50,35 @@ unsigned open_files_max(const struct settings *settings)
     return (unsigned)max;
 }
 
-int open_store(const struct settings *settings,
-               void (*on_fatal)(void *arg, const struct fault *fault), struct store *store,
-               struct fault *fault)
+static struct store_options store_options_of(const struct settings *settings)
 {
-    const struct store_options options = {
+    return (struct store_options){
         .path = settings->storage_path,
         .kv = {.map_size_bytes = settings->index_map_size_bytes,
                .readers_max = INDEX_READERS,
-               .queue_max = (unsigned)settings->index_queue_max,
-               .on_fatal = on_fatal},
+               .queue_max = (unsigned)settings->index_queue_max},
         .uploads = upload_options_of(settings),
         .open_files = open_files_max(settings),
         .cpu_threads = settings->server_cpu_threads > 0 ? (unsigned)settings->server_cpu_threads
                                                         : processors(),
         .io_threads = (unsigned)settings->server_io_threads,
     };
+}
 
+int open_store(const struct settings *settings,
+               void (*on_fatal)(void *arg, const struct fault *fault), struct store *store,
+               struct fault *fault)
+{
+    struct store_options options = store_options_of(settings);
+
+    options.kv.on_fatal = on_fatal;
+    return store_open(&options, store, fault);
+}
+
+int open_store_restored(const struct settings *settings, struct store *store, struct fault *fault)
+{
+    struct store_options options = store_options_of(settings);
+
+    options.restoring = true;
     return store_open(&options, store, fault);
 }

@@ -25,4 +25,8 @@ int open_store(const struct settings *settings,
                void (*on_fatal)(void *arg, const struct fault *fault), struct store *store,
                struct fault *fault) MUST_CHECK;
 
+/* The store of a restore that is not over yet. */
+int open_store_restored(const struct settings *settings, struct store *store,
+                        struct fault *fault) MUST_CHECK;
+
 #endif

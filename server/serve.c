@@ -306,7 +306,8 @@ static int serve_store(struct process *process)
         err = listeners_open(&process->server, process->base, process->settings->server_listen,
                              &process->listeners, &fault);
     if (err == 0)
-        err = control_start(&process->store, &process->control, &fault);
+        err = control_start(&process->store, process->settings->index_copy_timeout_ms,
+                            &process->control, &fault);
     if (err != 0) {
         if (process->listeners != NULL)
             listeners_close(process->listeners);

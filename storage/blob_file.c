@@ -31,9 +31,7 @@
 #include <unistd.h>
 
 /* Made when all folders are there and synced, so that later starts need not look at each. */
-#define READY_NAME    "ready"
-
-#define PATH_SIZE_MAX 160 /* "sha512/ab/" + 128 + NUL */
+#define READY_NAME "ready"
 
 static const enum digest_algorithm algorithms[] = {DIGEST_SHA256, DIGEST_SHA512};
 
@@ -52,15 +50,14 @@ struct counted_file {
     struct pool_job job; /* closes the file */
 };
 
-/* "sha256/ab/abcd...": the only way a name becomes a path here. */
-static void format_path(const struct digest *digest, char path[PATH_SIZE_MAX])
+void blob_file_path(const struct digest *digest, char path[BLOB_FILE_PATH_MAX])
 {
     char text[DIGEST_TEXT_MAX];
     struct slice whole = digest_format(digest, text);
     size_t colon = slice_find_char(whole, ':');
     const char *hex = text + colon + 1;
 
-    snprintf(path, PATH_SIZE_MAX, "%.*s/%.2s/%s", (int)colon, text, hex, hex);
+    snprintf(path, BLOB_FILE_PATH_MAX, "%.*s/%.2s/%s", (int)colon, text, hex, hex);
 }
 
 /*
@@ -112,6 +109,17 @@ static int make_folders(int fd, struct fault *fault)
     return err == 0 ? sync_folder(fd, ".", fault) : err;
 }
 
+static struct blob_files *files_new(const struct datadir *dir, struct pool *io, unsigned open_max)
+{
+    struct blob_files *files = xcalloc(1, sizeof(*files));
+
+    files->dir = dir;
+    files->io = io;
+    files->open = open_files_create(open_max);
+    atomic_init(&files->has_cached, true);
+    return files;
+}
+
 int blob_files_open(const struct datadir *dir, struct pool *io, unsigned open_max,
                     struct blob_files **files, struct fault *fault)
 {
@@ -125,12 +133,13 @@ int blob_files_open(const struct datadir *dir, struct pool *io, unsigned open_ma
             return fault_set_errno(fault, errno, "cannot create blobs/" READY_NAME);
         close(ready);
     }
-    *files = xcalloc(1, sizeof(**files));
-    (*files)->dir = dir;
-    (*files)->io = io;
-    (*files)->open = open_files_create(open_max);
-    atomic_init(&(*files)->has_cached, true);
+    *files = files_new(dir, io, open_max);
     return 0;
+}
+
+struct blob_files *blob_files_attach(const struct datadir *dir)
+{
+    return files_new(dir, NULL, 0);
 }
 
 void blob_files_close(struct blob_files *files)
@@ -166,9 +175,9 @@ static int wrap(struct blob_files *files, int fd, struct blob_file **file, struc
 int blob_file_open_sync(struct blob_files *files, const struct digest *digest,
                         struct blob_file **file, struct fault *fault)
 {
-    char path[PATH_SIZE_MAX];
+    char path[BLOB_FILE_PATH_MAX];
 
-    format_path(digest, path);
+    blob_file_path(digest, path);
     int fd = openat(files->dir->blobs_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return fault_set_errno(fault, errno, "cannot open blob %s", path);
@@ -183,11 +192,11 @@ static int open_cached(struct blob_files *files, const struct digest *digest,
         .flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC,
         .resolve = RESOLVE_CACHED | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
     };
-    char path[PATH_SIZE_MAX];
+    char path[BLOB_FILE_PATH_MAX];
 
     if (!atomic_load_explicit(&files->has_cached, memory_order_relaxed))
         return ERR_AGAIN;
-    format_path(digest, path);
+    blob_file_path(digest, path);
     long fd = syscall(SYS_openat2, files->dir->blobs_fd, path, &how, sizeof(how));
     if (fd >= 0)
         return wrap(files, (int)fd, file, NULL);
@@ -302,10 +311,10 @@ void blob_file_unref(struct blob_file *file)
 int blob_file_stat(struct blob_files *files, const struct digest *digest, uint64_t *size,
                    struct fault *fault)
 {
-    char path[PATH_SIZE_MAX];
+    char path[BLOB_FILE_PATH_MAX];
     struct stat st;
 
-    format_path(digest, path);
+    blob_file_path(digest, path);
     if (fstatat(files->dir->blobs_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return fault_set_errno(fault, errno, "cannot look at blob %s", path);
     if (!S_ISREG(st.st_mode))
@@ -323,7 +332,7 @@ int blob_file_stat(struct blob_files *files, const struct digest *digest, uint64
 static int open_folder_of(struct blob_files *files, const char *path, int *folder,
                           struct fault *fault)
 {
-    char name[PATH_SIZE_MAX];
+    char name[BLOB_FILE_PATH_MAX];
 
     snprintf(name, sizeof(name), "%.*s", (int)(strrchr(path, '/') - path), path);
     int err = open_folder(files->dir->blobs_fd, name, folder, fault);
@@ -365,11 +374,11 @@ int blob_file_publish(struct blob_files *files, int from_fd, const char *from_na
                       const struct digest *digest, struct fault *fault)
 {
     int to_fd = files->dir->blobs_fd;
-    char path[PATH_SIZE_MAX];
+    char path[BLOB_FILE_PATH_MAX];
     bool replaced;
     int folder;
 
-    format_path(digest, path);
+    blob_file_path(digest, path);
     int err = open_folder_of(files, path, &folder, fault);
     if (err != 0)
         return err;
@@ -441,11 +450,11 @@ int blob_file_write(struct blob_files *files, const struct digest *digest, struc
 
 int blob_file_remove(struct blob_files *files, const struct digest *digest, struct fault *fault)
 {
-    char path[PATH_SIZE_MAX];
+    char path[BLOB_FILE_PATH_MAX];
 
     int folder;
 
-    format_path(digest, path);
+    blob_file_path(digest, path);
     int err = open_folder_of(files, path, &folder, fault);
     if (err != 0)
         return err;
@@ -476,7 +485,7 @@ static bool is_folder_name(const char *name)
 /* One entry at `path` ("sha256/ab/<name>"): a blob when its name is a digest that belongs there. */
 static int walk_entry(const struct walk *walk, int fd, const char *name, const char *path)
 {
-    char text[DIGEST_TEXT_MAX], expected[PATH_SIZE_MAX];
+    char text[DIGEST_TEXT_MAX], expected[BLOB_FILE_PATH_MAX];
     struct digest digest;
     struct stat st;
 
@@ -487,7 +496,7 @@ static int walk_entry(const struct walk *walk, int fd, const char *name, const c
     bool is_blob = n > 0 && (size_t)n < sizeof(text) && S_ISREG(st.st_mode) &&
                    digest_parse(slice_make(text, (size_t)n), &digest, NULL) == 0;
     if (is_blob) {
-        format_path(&digest, expected);
+        blob_file_path(&digest, expected);
         is_blob = strcmp(expected, path) == 0;
     }
     return walk->each(is_blob ? &digest : NULL, path, (uint64_t)st.st_size, walk->arg);
@@ -509,7 +518,7 @@ static int walk_folder(const struct walk *walk, int parent_fd, const char *name,
     }
     errno = 0;
     while (err == 0 && (entry = readdir(list)) != NULL) {
-        char below[PATH_SIZE_MAX + NAME_MAX + 2];
+        char below[BLOB_FILE_PATH_MAX + NAME_MAX + 2];
 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;

@@ -18,9 +18,17 @@
 
 struct blob_files;
 
+#define BLOB_FILE_PATH_MAX 160 /* "sha512/ab/" + 128 + NUL */
+
+/* "sha256/ab/abcd...", below blobs/: the only way a name becomes a path. */
+void blob_file_path(const struct digest *digest, char path[BLOB_FILE_PATH_MAX]);
+
 /* Makes (and syncs) the 2 x 256 directories. `open_max` files that were read stay open. */
 int blob_files_open(const struct datadir *dir, struct pool *io, unsigned open_max,
                     struct blob_files **files, struct fault *fault) MUST_CHECK;
+/* Only to read: nothing is made. Without an io pool: the blocking forms. Of `dir` they use
+ * blobs_fd; it outlives them, here and above. */
+struct blob_files *blob_files_attach(const struct datadir *dir);
 /* Nobody reads any more; NULL is nothing. */
 void blob_files_close(struct blob_files *files);
 

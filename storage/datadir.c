@@ -35,6 +35,7 @@
 #define FORMAT_PREFIX "tidemark "
 #define LOCK_NAME     "lock"
 #define MARK_NAME     "index.damaged"
+#define RESTORE_NAME  "restore.unfinished"
 #define INDEX_NAME    "index"
 #define BLOBS_NAME    "blobs"
 #define UPLOADS_NAME  "uploads"
@@ -215,7 +216,8 @@ static int check_format(int fd, const char *path, struct fault *fault)
  * and what mkfs makes. */
 static int check_foreign(int fd, const char *path, struct fault *fault)
 {
-    static const char *const expected[] = {".", "..", LOCK_NAME, FORMAT_TEMP, "lost+found"};
+    static const char *const expected[] = {".",         "..",         LOCK_NAME,
+                                           FORMAT_TEMP, "lost+found", RESTORE_NAME};
     int list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = list_fd >= 0 ? fdopendir(list_fd) : NULL;
     const struct dirent *entry;
@@ -337,7 +339,52 @@ static int open_root(const char *path, int *fd, struct fault *fault)
     return fault_set_errno(fault, errno, "cannot open the data directory %s", path);
 }
 
-static int set_up(struct datadir *dir, struct fault *fault)
+static bool has_marker(int fd, const char *name)
+{
+    return faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+static int leave_marker(const struct datadir *dir, const char *name, struct fault *fault)
+{
+    int fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return fault_set_errno(fault, errno, "cannot create %s/%s", dir->path, name);
+    int err = 0;
+    if (fsync(fd) != 0)
+        err = fault_set_errno(fault, errno, "cannot sync %s/%s", dir->path, name);
+    close(fd);
+    int dir_err = sync_dir(dir->fd, dir->path, err == 0 ? fault : NULL);
+    return err != 0 ? err : dir_err;
+}
+
+static int remove_marker(const struct datadir *dir, const char *name, struct fault *fault)
+{
+    if (unlinkat(dir->fd, name, 0) != 0)
+        return errno == ENOENT
+                   ? 0
+                   : fault_set_errno(fault, errno, "cannot remove %s/%s", dir->path, name);
+    return sync_dir(dir->fd, dir->path, fault);
+}
+
+/* Is this directory what it is opened for? */
+static int check_purpose(int fd, const char *path, bool restoring, bool fresh, struct fault *fault)
+{
+    bool unfinished = has_marker(fd, RESTORE_NAME);
+
+    if (!restoring && unfinished)
+        return fault_set(fault, ERR_CONFIG,
+                         "a restore into %s was not finished: run \"tidemark restore\" again, with "
+                         "the same backup, and it goes on",
+                         path);
+    if (restoring && !unfinished && !fresh)
+        return fault_set(fault, ERR_EXISTS,
+                         "%s is a data directory already: a restore needs an empty or new one",
+                         path);
+    return 0;
+}
+
+static int set_up(struct datadir *dir, bool restoring, struct fault *fault)
 {
     int err = check_file_system(dir->fd, dir->path, fault);
 
@@ -348,7 +395,11 @@ static int set_up(struct datadir *dir, struct fault *fault)
     if (fresh)
         err = check_foreign(dir->fd, dir->path, fault);
     if (err == 0)
+        err = check_purpose(dir->fd, dir->path, restoring, fresh, fault);
+    if (err == 0)
         err = take_lock(dir, fault);
+    if (err == 0 && restoring) /* before the format file: with that alone it could be served */
+        err = leave_marker(dir, RESTORE_NAME, fault);
     if (err == 0 && fresh)
         err = write_format(dir->fd, dir->path, fault);
     if (err == 0)
@@ -360,7 +411,7 @@ static int set_up(struct datadir *dir, struct fault *fault)
     return err;
 }
 
-int datadir_open(const char *path, struct datadir *dir, struct fault *fault)
+static int open_dir(const char *path, bool restoring, struct datadir *dir, struct fault *fault)
 {
     *dir = (struct datadir){.fd = -1, .lock_fd = -1, .blobs_fd = -1, .uploads_fd = -1};
     int err = make_root(path, fault);
@@ -370,7 +421,7 @@ int datadir_open(const char *path, struct datadir *dir, struct fault *fault)
     dir->path = xstrdup(path);
     err = open_root(path, &dir->fd, fault);
     if (err == 0)
-        err = set_up(dir, fault);
+        err = set_up(dir, restoring, fault);
     if (err != 0) {
         datadir_close(dir);
         return err;
@@ -378,6 +429,21 @@ int datadir_open(const char *path, struct datadir *dir, struct fault *fault)
     if (fault != NULL) /* "no format file" was no failure */
         *fault = (struct fault)FAULT_INIT;
     return 0;
+}
+
+int datadir_open(const char *path, struct datadir *dir, struct fault *fault)
+{
+    return open_dir(path, false, dir, fault);
+}
+
+int datadir_open_restore(const char *path, struct datadir *dir, struct fault *fault)
+{
+    return open_dir(path, true, dir, fault);
+}
+
+int datadir_end_restore(const struct datadir *dir, struct fault *fault)
+{
+    return remove_marker(dir, RESTORE_NAME, fault);
 }
 
 void datadir_close(struct datadir *dir)
@@ -401,7 +467,10 @@ int datadir_peek(const char *path, struct fault *fault)
 
     if (err != 0)
         return err;
-    err = check_format(fd, path, fault);
+    /* This first: a restore cut off early has no format file yet. */
+    err = check_purpose(fd, path, false, false, fault);
+    if (err == 0)
+        err = check_format(fd, path, fault);
     close(fd);
     return err;
 }
@@ -412,31 +481,18 @@ int datadir_peek(const char *path, struct fault *fault)
 
 int datadir_mark_damaged(const struct datadir *dir, struct fault *fault)
 {
-    int fd = openat(dir->fd, MARK_NAME, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return fault_set_errno(fault, errno, "cannot create %s/" MARK_NAME, dir->path);
-    int err = 0;
-    if (fsync(fd) != 0)
-        err = fault_set_errno(fault, errno, "cannot sync %s/" MARK_NAME, dir->path);
-    close(fd);
-    int dir_err = sync_dir(dir->fd, dir->path, err == 0 ? fault : NULL);
-    return err != 0 ? err : dir_err;
+    return leave_marker(dir, MARK_NAME, fault);
 }
 
 bool datadir_is_marked(const struct datadir *dir)
 {
     /* In doubt it is: the check costs time, a wrong "no" costs data. */
-    return faccessat(dir->fd, MARK_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+    return has_marker(dir->fd, MARK_NAME);
 }
 
 int datadir_clear_mark(const struct datadir *dir, struct fault *fault)
 {
-    if (unlinkat(dir->fd, MARK_NAME, 0) != 0)
-        return errno == ENOENT
-                   ? 0
-                   : fault_set_errno(fault, errno, "cannot remove %s/" MARK_NAME, dir->path);
-    return sync_dir(dir->fd, dir->path, fault);
+    return remove_marker(dir, MARK_NAME, fault);
 }
 
 void datadir_drop_index_cache(const struct datadir *dir)

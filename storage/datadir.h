@@ -5,6 +5,7 @@
  *   format        "tidemark 1"            lock      flock: one process at a time
  *   index/        the key-value store     blobs/<algorithm>/<2 hex>/<hex>
  *   uploads/      <id> and <id>.meta      control.sock, index.damaged (marker of a failed commit)
+ *   restore.unfinished                    marker of a restore under way, or cut off
  *
  * Only base names of our own making are ever opened under it. Main thread; the descriptors may be
  * used by any.
@@ -29,9 +30,14 @@ struct datadir {
 
 /* Create what is missing (each directory synced), take the lock. Refuses with words that help: not
  * writable, locked (ERR_LOCKED, names the pid that holds it), newer format, a network file system,
- * a directory with foreign files and no format file. */
+ * a directory with foreign files and no format file, one that a restore has not finished. */
 int datadir_open(const char *path, struct datadir *dir, struct fault *fault) MUST_CHECK;
 void datadir_close(struct datadir *dir);
+
+/* The same for a restore: only an empty directory, or one whose restore was cut off. Until
+ * datadir_end_restore it has a marker, and nobody else opens it. */
+int datadir_open_restore(const char *path, struct datadir *dir, struct fault *fault) MUST_CHECK;
+int datadir_end_restore(const struct datadir *dir, struct fault *fault) MUST_CHECK;
 
 /* Without the lock and without changing anything, for asking a running server. */
 int datadir_peek(const char *path, struct fault *fault) MUST_CHECK;

@@ -42,7 +42,7 @@ static struct kv_store *store_create(const struct kv_engine *engine,
     pthread_mutex_init(&store->mutex, NULL);
     pthread_cond_init(&store->work, NULL);
     pthread_cond_init(&store->completed, NULL);
-    atomic_init(&store->is_writable, true);
+    atomic_init(&store->is_writable, !options->read_only);
     return store;
 }
 
@@ -64,7 +64,7 @@ int kv_open(const struct kv_engine *engine, const char *path, const struct kv_op
 
     if (err == 0)
         err = kv_writer_load(opened, fault);
-    if (err == 0)
+    if (err == 0 && !options->read_only)
         err = kv_writer_start(opened, fault);
     if (err != 0) {
         store_destroy(opened);
@@ -78,7 +78,8 @@ void kv_close(struct kv_store *store)
 {
     if (store == NULL)
         return;
-    kv_writer_stop(store);
+    if (!store->options.read_only)
+        kv_writer_stop(store);
     assert(store->clients == NULL);
     store_destroy(store);
 }
@@ -372,6 +373,28 @@ int kv_read_sync(struct kv_store *store, kv_fn fn, void *arg)
     if (err == 0)
         err = fn(&client.tx, arg);
     client_fini(&client);
+    return err;
+}
+
+/* The snapshot is taken inside of the engine; this one is not younger. */
+static uint64_t snapshot_before_copy(struct kv_store *store)
+{
+    struct kv_engine_stats stats;
+
+    store->engine->stats(store->env, &stats);
+    return stats.last_commit;
+}
+
+int kv_copy(struct kv_store *store, int fd)
+{
+    struct kv_client reader; /* so that kv_stats_get knows of it */
+
+    if (store->engine->copy == NULL)
+        return ERR_INVALID;
+    client_init(&reader, store, NULL);
+    atomic_store_explicit(&reader.snapshot, snapshot_before_copy(store), memory_order_relaxed);
+    int err = store->engine->copy(store->env, fd);
+    client_fini(&reader);
     return err;
 }
 

@@ -60,6 +60,9 @@ struct kv_options {
     unsigned readers_max;      /* threads that read at once */
     unsigned queue_max;        /* functions waiting per lane; more are answered ERR_BUSY */
     unsigned conflict_percent; /* in-memory engine: share of commits that meet a conflict */
+    /* LMDB: an index nobody writes (one in a backup): no file is made or changed, no lock is taken,
+     * and every write is answered ERR_UNAVAILABLE. */
+    bool read_only;
     /* Called on the writer thread when a commit failed in a way that forbids further writes (see
      * kv_is_writable). May be NULL. */
     void (*on_fatal)(void *arg, const struct fault *fault);
@@ -173,8 +176,21 @@ void kv_watch(struct kv_client *client, void (*fn)(void *arg), void *arg);
 /* No call comes any more. */
 void kv_unwatch(struct kv_client *client);
 
+/* Write the index, as one snapshot, to `fd`: a file or the writing end of a pipe. What is written
+ * is an index file that kv_open takes, without the free pages. Blocking, any thread; writers and
+ * readers go on, but until it ends the index file cannot use again the pages it frees, so one copy
+ * at a time, and not a slow one. ERR_IO and others from writing to `fd` (EPIPE when the reader of a
+ * pipe is gone). */
+int kv_copy(struct kv_store *store, int fd) MUST_CHECK;
+
 /* The number of the last event that is durable. Any thread. */
 uint64_t kv_event_last(const struct kv_store *store);
+
+/* The format of the index: the newest one this program knows, and the one of an open store. */
+#define KV_FORMAT 1
+int kv_format_get(struct kv_tx *tx, unsigned *format) MUST_CHECK;
+/* In a write function: storage/migration.c, and nobody else. */
+int kv_format_put(struct kv_tx *tx, unsigned format) MUST_CHECK;
 
 /* The last number given of each sequence, as the index has it; 0: none. For checks. */
 int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1]) MUST_CHECK;

@@ -30,6 +30,8 @@ struct kv_engine {
     void (*close)(void *env);
     void (*stats)(void *env, struct kv_engine_stats *stats); /* any thread */
     void (*reader_check)(void *env);                         /* any thread; may be NULL */
+    /* As kv_copy says; NULL: the engine has no file. Any thread. */
+    int (*copy)(void *env, int fd);
 
     /* The handle is a transaction after reader_begin, until reader_end. *snapshot is the number of
      * the commit it shows. */

@@ -120,15 +120,15 @@ static int sync_directory(const char *path, struct fault *fault)
     return err;
 }
 
-static int open_database(struct lmdb *lmdb, const char *path, struct fault *fault)
+static int open_database(struct lmdb *lmdb, const char *path, bool read_only, struct fault *fault)
 {
     MDB_txn *txn;
     MDB_stat stat;
     int dead;
-    int rc = mdb_reader_check(lmdb->env, &dead);
+    int rc = read_only ? 0 : mdb_reader_check(lmdb->env, &dead);
 
     if (rc == 0)
-        rc = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
+        rc = mdb_txn_begin(lmdb->env, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (rc != 0)
         return fail(rc, path, fault);
     rc = mdb_dbi_open(txn, NULL, 0, &lmdb->dbi);
@@ -139,7 +139,9 @@ static int open_database(struct lmdb *lmdb, const char *path, struct fault *faul
         rc = mdb_txn_commit(txn);
     else
         mdb_txn_abort(txn);
-    return rc == 0 ? sync_directory(path, fault) : fail(rc, path, fault);
+    if (rc != 0)
+        return fail(rc, path, fault);
+    return read_only ? 0 : sync_directory(path, fault);
 }
 
 /* Readers have their slots in a shared mapping of the lock file, which LMDB leaves full of holes: a
@@ -166,7 +168,8 @@ static int lmdb_open(const char *path, const struct kv_options *options, void **
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t map_size = (options->map_size_bytes + page - 1) / page * page;
     unsigned readers = options->readers_max ? options->readers_max : DEFAULT_READERS;
-    int err = fill_lock_file(path, readers, fault);
+    unsigned mode = options->read_only ? MDB_RDONLY | MDB_NOLOCK : 0;
+    int err = options->read_only ? 0 : fill_lock_file(path, readers, fault);
 
     if (err != 0) {
         free(lmdb);
@@ -178,8 +181,8 @@ static int lmdb_open(const char *path, const struct kv_options *options, void **
     if (rc == 0)
         rc = mdb_env_set_maxreaders(lmdb->env, readers);
     if (rc == 0)
-        rc = mdb_env_open(lmdb->env, path, MDB_NOTLS | MDB_NORDAHEAD, S_IRUSR | S_IWUSR);
-    err = rc == 0 ? open_database(lmdb, path, fault) : fail(rc, path, fault);
+        rc = mdb_env_open(lmdb->env, path, mode | MDB_NOTLS | MDB_NORDAHEAD, S_IRUSR | S_IWUSR);
+    err = rc == 0 ? open_database(lmdb, path, options->read_only, fault) : fail(rc, path, fault);
     if (err != 0) {
         if (lmdb->env != NULL)
             mdb_env_close(lmdb->env);
@@ -258,8 +261,7 @@ static int open_last(const struct lmdb *lmdb, MDB_env **last)
     return rc;
 }
 
-/* A reader where LMDB refuses them. */
-static int begin_last(struct lmdb *lmdb, MDB_txn **txn)
+static int have_last(struct lmdb *lmdb)
 {
     int rc = 0;
 
@@ -267,7 +269,31 @@ static int begin_last(struct lmdb *lmdb, MDB_txn **txn)
     if (lmdb->last == NULL)
         rc = open_last(lmdb, &lmdb->last);
     pthread_mutex_unlock(&lmdb->mutex);
+    return rc;
+}
+
+/* A reader where LMDB refuses them. */
+static int begin_last(struct lmdb *lmdb, MDB_txn **txn)
+{
+    int rc = have_last(lmdb);
+
     return rc == 0 ? mdb_txn_begin(lmdb->last, NULL, MDB_RDONLY, txn) : rc;
+}
+
+/* Compacting: a plain copy takes the lock of the writers while it writes the first pages to `fd`,
+ * and would stop every commit for as long as that hangs. It is also shorter, and every page of the
+ * tree was looked at. */
+static int lmdb_copy(void *env, int fd)
+{
+    struct lmdb *lmdb = env;
+    int rc = mdb_env_copyfd2(lmdb->env, fd, MDB_CP_COMPACT);
+
+    if (rc == MDB_PANIC) {
+        rc = have_last(lmdb);
+        if (rc == 0)
+            rc = mdb_env_copyfd2(lmdb->last, fd, MDB_CP_COMPACT);
+    }
+    return err_from_mdb(rc);
 }
 
 static int lmdb_reader_create(void *env, void **reader)
@@ -485,6 +511,7 @@ const struct kv_engine kv_engine_lmdb = {
     .close = lmdb_close,
     .stats = lmdb_stats,
     .reader_check = lmdb_reader_check,
+    .copy = lmdb_copy,
     .reader_create = lmdb_reader_create,
     .reader_destroy = lmdb_reader_destroy,
     .reader_begin = lmdb_reader_begin,

@@ -27,9 +27,8 @@
 #include <string.h>
 #include <time.h>
 
-#define FORMAT_VERSION 1
-#define HEAD_VERSION   1
-#define HEAD_SIZE      (1 + 3 * 8 + EVENT_HASH_SIZE)
+#define HEAD_VERSION 1
+#define HEAD_SIZE    (1 + 3 * 8 + EVENT_HASH_SIZE)
 
 /* Keeps the dirty pages of a batch far below what LMDB can track in one transaction. */
 #define BATCH_ROWS_MAX 16384
@@ -429,13 +428,14 @@ static int load_rows(struct kv_store *store, void *tx, bool *is_new, struct faul
         return 0;
     if (err != 0)
         return fault_set(fault, err, "the index cannot be read: %s", err_text(err));
-    if (value.n != 1)
-        return fault_set(fault, ERR_CORRUPT, "the format of the index is unreadable");
-    if ((uint8_t)value.p[0] > FORMAT_VERSION)
+    if (value.n != 1 || value.p[0] == 0)
+        return fault_set(fault, ERR_CORRUPT,
+                         "the format of the index is unreadable: restore a backup");
+    if ((uint8_t)value.p[0] > KV_FORMAT)
         return fault_set(fault, ERR_INVALID,
                          "the index has format %u, this program knows formats up to %d: run the "
                          "newer version that wrote it, or restore a backup made before",
-                         (unsigned)(uint8_t)value.p[0], FORMAT_VERSION);
+                         (unsigned)(uint8_t)value.p[0], KV_FORMAT);
     err = store->engine->get(tx, key_slice(&head_key), &value);
     if (err == ERR_NOT_FOUND)
         return 0; /* nothing has been numbered yet */
@@ -457,9 +457,56 @@ int kv_last_given(struct kv_tx *tx, uint64_t last[KV_SEQ_EVENT + 1])
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
+int kv_format_get(struct kv_tx *tx, unsigned *format)
+{
+    struct key key = key_meta(SLICE("format"));
+    struct slice value;
+    int err = kv_get(tx, key_slice(&key), &value);
+
+    if (err == 0 && value.n != 1)
+        return ERR_CORRUPT;
+    if (err == 0)
+        *format = (uint8_t)value.p[0];
+    return err;
+}
+
+int kv_format_put(struct kv_tx *tx, unsigned format)
+{
+    struct key key = key_meta(SLICE("format"));
+    const uint8_t value[] = {(uint8_t)format};
+
+    return kv_put(tx, key_slice(&key), slice_make(value, sizeof(value)));
+}
+
+/* Without a transaction that writes. An index without a format never was one. */
+static int load_read_only(struct kv_store *store, struct fault *fault)
+{
+    const struct kv_engine *engine = store->engine;
+    uint64_t snapshot;
+    void *reader;
+    bool is_new;
+    int err = engine->reader_create(store->env, &reader);
+
+    if (err != 0)
+        return fault_set(fault, err, "the index cannot be read: %s", err_text(err));
+    err = engine->reader_begin(reader, &snapshot);
+    if (err == 0) {
+        err = load_rows(store, reader, &is_new, fault);
+        engine->reader_end(reader);
+    }
+    engine->reader_destroy(reader);
+    if (err == 0 && is_new)
+        err = fault_set(fault, ERR_CORRUPT, "the index is empty");
+    atomic_store(&store->event_last, store->head.last[KV_SEQ_EVENT]);
+    return err;
+}
+
 int kv_writer_load(struct kv_store *store, struct fault *fault)
 {
-    static const char format[] = {FORMAT_VERSION};
+    if (store->options.read_only)
+        return load_read_only(store, fault);
+
+    static const char format[] = {KV_FORMAT};
     struct batch batch;
     bool is_new;
     void *tx;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/migration.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,8 @@ static int open_index(const struct store_options *options, struct store *store, 
     store->fatal->arg = kv.on_fatal_arg;
     kv.on_fatal = leave_mark;
     kv.on_fatal_arg = store->fatal;
-    return kv_open(&kv_engine_lmdb, path, &kv, &store->kv, fault);
+    int err = kv_open(&kv_engine_lmdb, path, &kv, &store->kv, fault);
+    return err == 0 ? migration_run(store->kv, fault) : err;
 }
 
 static int open_files(const struct store_options *options, struct store *store, struct fault *fault)
@@ -72,13 +74,15 @@ static int open_files(const struct store_options *options, struct store *store, 
 int store_open(const struct store_options *options, struct store *store, struct fault *fault)
 {
     *store = (struct store){0};
-    int err = datadir_open(options->path, &store->dir, fault);
+    int err = options->restoring ? datadir_open_restore(options->path, &store->dir, fault)
+                                 : datadir_open(options->path, &store->dir, fault);
 
     if (err != 0)
         return err;
     store->cpu = pool_create("cpu", options->cpu_threads > 0 ? options->cpu_threads : 1);
     store->io = pool_create("io", options->io_threads > 0 ? options->io_threads : 1);
     store->gate = digest_gate_create();
+    store->reaping = reap_gate_create();
     err = open_index(options, store, fault);
     if (err == 0)
         err = open_files(options, store, fault);
@@ -112,6 +116,7 @@ void store_close(struct store *store)
     if (store->files != NULL)
         blob_files_close(store->files);
     digest_gate_destroy(store->gate);
+    reap_gate_destroy(store->reaping);
     datadir_close(&store->dir);
     free(store->fatal);
     *store = (struct store){.dir = {.fd = -1, .lock_fd = -1, .blobs_fd = -1, .uploads_fd = -1}};

@@ -12,6 +12,7 @@
 #include "storage/datadir.h"
 #include "storage/digest_gate.h"
 #include "storage/kv.h"
+#include "storage/reap_gate.h"
 #include "storage/upload.h"
 
 struct store_options {
@@ -20,6 +21,7 @@ struct store_options {
     struct upload_options uploads;
     unsigned open_files; /* blob files that stay open between requests */
     unsigned cpu_threads, io_threads;
+    bool restoring; /* the data directory of a restore that is not over (datadir_open_restore) */
 };
 
 struct store {
@@ -28,13 +30,14 @@ struct store {
     struct kv_store *kv;
     struct blob_files *files;
     struct digest_gate *gate;
+    struct reap_gate *reaping;
     struct uploads *uploads;
     struct store_fatal *fatal; /* store.c's own */
     atomic_bool stopping;      /* store_stop was called */
 };
 
-/* On failure nothing stays open. A failed commit of the index leaves the marker of
- * storage/datadir.h and calls options->kv.on_fatal. */
+/* An index of an older format is brought to today's. On failure nothing stays open. A failed commit
+ * of the index leaves the marker of storage/datadir.h and calls options->kv.on_fatal. */
 int store_open(const struct store_options *options, struct store *store,
                struct fault *fault) MUST_CHECK;
 void store_close(struct store *store);

@@ -311,6 +311,31 @@ static void test_free_bytes(void)
     tempdir_remove(&temp);
 }
 
+/* A restore under way, or cut off: nobody else opens it, the next restore does. */
+static void test_restore(void)
+{
+    struct datadir dir;
+    struct fault fault = FAULT_INIT;
+
+    begin();
+    for (unsigned i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL_FATAL(datadir_open_restore(path, &dir, &fault), 0);
+        datadir_close(&dir);
+        CU_ASSERT_EQUAL(datadir_open(path, &dir, &fault), ERR_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "was not finished"));
+        CU_ASSERT_EQUAL(datadir_peek(path, &fault), ERR_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "was not finished"));
+    }
+    CU_ASSERT_EQUAL_FATAL(datadir_open_restore(path, &dir, &fault), 0);
+    CU_ASSERT_EQUAL(datadir_end_restore(&dir, &fault), 0);
+    datadir_close(&dir);
+    CU_ASSERT_EQUAL(datadir_open_restore(path, &dir, &fault), ERR_EXISTS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "empty or new"));
+    CU_ASSERT_EQUAL(datadir_open(path, &dir, &fault), 0);
+    datadir_close(&dir);
+    tempdir_remove(&temp);
+}
+
 void test_suites(void)
 {
     CU_pSuite suite = CU_add_suite("datadir", NULL, NULL);
@@ -319,6 +344,7 @@ void test_suites(void)
     CU_add_test(suite, "one process at a time, named by its pid", test_lock);
     CU_add_test(suite, "a first start that died is repeated", test_interrupted);
     CU_add_test(suite, "other formats are refused", test_format);
+    CU_add_test(suite, "a restore that is not over", test_restore);
     CU_add_test(suite, "foreign files are refused", test_foreign);
     CU_add_test(suite, "wrong paths are explained", test_paths);
     CU_add_test(suite, "a directory of another user is explained", test_not_writable);

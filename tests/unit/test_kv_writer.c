@@ -346,7 +346,9 @@ static void test_format(void)
         struct slice value;
         int err;
         const char *text;
-    } cases[] = {{SLICE("\2"), ERR_INVALID, "format 2"}, {SLICE("xx"), ERR_CORRUPT, "unreadable"}};
+    } cases[] = {{SLICE("\2"), ERR_INVALID, "format 2"},
+                 {SLICE("xx"), ERR_CORRUPT, "unreadable"},
+                 {SLICE("\0"), ERR_CORRUPT, "unreadable"}};
     struct kv_options options = bench_options_default();
 
     if (!kv_bench.is_lmdb)
