@@ -74,9 +74,7 @@ class Actor(threading.Thread):
 
     def connection(self):
         if self._connection is None:
-            if self.world.server.address is None:
-                raise OSError('the server is being started')
-            self._connection = http1.Connection(self.world.server.address, 90)
+            self._connection = http1.Connection(self.world.address(), 90)
         return self._connection
 
     def ask(self, wanted, method, target, fields=None, body=None, what=None):

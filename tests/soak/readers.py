@@ -121,7 +121,7 @@ class Follower(Actor):
         if self.last is None:
             answer = self.ask(200, 'GET', '/api/v1/events?after=last', what='events')
             self.last = json.loads(answer.body)['last']
-        with EventStream(self.world.server.address, '', str(self.last)) as stream:
+        with EventStream(self.world.address(), '', str(self.last)) as stream:
             check.equal(stream.status(), 200, 'status of a stream')
             self.world.count('stream')
             stream.socket.settimeout(1)

@@ -20,9 +20,16 @@ class World:
         self.is_over = False
         self._lock = threading.Lock()
         self._awake = threading.Event()
-        self._working = 0
+        self._working = set()
         # Odd while the server is being restarted.
         self._epoch = 0
+
+    def address(self):
+        """Where the server is; OSError while it is being started."""
+        address = self.server.address
+        if address is None:
+            raise OSError('the server is being started')
+        return address
 
     # ---- Counting
 
@@ -44,27 +51,36 @@ class World:
     @contextlib.contextmanager
     def at_work(self):
         """Waits while all rest."""
-        while not self._awake.wait(0.5):
-            if self.is_over:
-                break
-        with self._lock:
-            self._working += 1
+        while not self._begin() and not self.is_over:
+            self._awake.wait(0.5)
         try:
             yield
         finally:
-            with self._lock:
-                self._working -= 1
+            self._end()
+
+    def _begin(self):
+        """Nobody slips in between the order to rest and the count of those at work."""
+        with self._lock:
+            if self._awake.is_set():
+                self._working.add(threading.get_ident())
+                return True
+        return False
+
+    def _end(self):
+        with self._lock:
+            self._working.discard(threading.get_ident())
 
     def is_resting(self):
         return not self._awake.is_set()
 
     def rest(self, seconds=120):
         """Returns when nobody is in the middle of a step."""
-        self._awake.clear()
+        with self._lock:
+            self._awake.clear()
         end = time.monotonic() + seconds
-        while self._working > 0:
+        while self._working:
             if time.monotonic() > end:
-                raise AssertionError(f'{self._working} actors are still at work after {seconds} s')
+                raise AssertionError(f'{len(self._working)} actors are still at work after {seconds} s')
             time.sleep(0.05)
 
     # ---- Restarts

@@ -4,6 +4,7 @@
 import json
 
 import check
+import http1
 from actor import Actor
 from image import OCI_MANIFEST, Artifact, Image, digest_of, noise
 from registry import OCTETS, with_query
@@ -97,21 +98,29 @@ class Resumer(Actor):
                  content[begin:end], 'upload resumed')
 
     def _cut(self, location, content, begin):
-        """Announces all of it and leaves after some."""
+        """Announces all of it and leaves after some. When the server sees that, and how much of it,
+        is open: the range keeps it from being added anywhere else."""
         connection = self.connection()
-        connection.send(b'PATCH %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n' % (
-            location.encode(), connection.host.encode(), len(content) - begin))
+        connection.send(http1.head(connection.host, 'PATCH', location, {
+            **OCTETS, 'Content-Range': f'{begin}-{len(content) - 1}',
+            'Content-Length': str(len(content) - begin)}))
         connection.send(content[begin:begin + 20000])
         self.hang_up()
         self.world.count('upload cut')
 
-    def _settled(self, location):
-        """The offset, once the server has noticed that the client left."""
-        def look():
-            answer = self.ask({204, 409}, 'GET', location, what='upload looked at')
-            return answer.status == 204
-        check.eventually('the upload is free', look, 60)
-        return self._offset(location)
+    def _go_on(self, location, content):
+        """The next piece, from where the server says it is, however often the request that was cut
+        comes in between. Returns the offset behind it."""
+        def go_on():
+            if self.ask({204, 409}, 'GET', location, what='upload looked at').status == 409:
+                return None
+            begin = self._offset(location)
+            check.true(30000 <= begin <= 50000, f'the upload is at {begin}')
+            fields = {**OCTETS, 'Content-Range': f'{begin}-{begin + 9999}'}
+            answer = self.ask({202, 409, 416}, 'PATCH', location, fields,
+                              content[begin:begin + 10000], 'upload resumed')
+            return begin + 10000 if answer.status == 202 else None
+        return check.eventually('the upload goes on', go_on, 60)
 
     def step(self):
         content = self.random.choice(self.contents)
@@ -123,11 +132,10 @@ class Resumer(Actor):
         self._patch(location, content, 0, 30000)
         if self.random.random() < 0.5:
             self._cut(location, content, 30000)
-        offset = self._settled(location)
-        check.true(30000 <= offset <= 50000, f'the upload is at {offset}')
-        self._patch(location, content, offset, offset + 10000)
-        rest = content[offset + 10000:]
-        self.ask(201, 'PUT', with_query(location, f'digest={digest}'), OCTETS, rest, 'blob pushed')
+        rest = content[self._go_on(location, content):]
+        target = with_query(location, f'digest={digest}')
+        check.eventually('the upload is finished', lambda: self.ask(
+            {201, 409}, 'PUT', target, OCTETS, rest, 'blob pushed').status == 201, 60)
         answer = self.ask(200, 'GET', f'/v2/{self.repository}/blobs/{digest}')
         check.true(answer.body == content, 'another blob')
         self.delete_blob(digest)
