@@ -35,7 +35,7 @@ class Actor(threading.Thread):
     def run(self):
         is_clean = False
         while not self.world.is_over:
-            with self.world.at_work():
+            with self.world.at_work(self.hang_up):
                 if self.world.is_over:
                     break
                 is_clean = self._try(self.step if is_clean else self.clean)
@@ -53,8 +53,6 @@ class Actor(threading.Thread):
         epoch = self.world.epoch()
         try:
             function()
-            if self.world.is_resting():
-                self.hang_up()
             return True
         except GONE:
             self.hang_up()

@@ -49,9 +49,10 @@ class World:
         self._awake.set()
 
     @contextlib.contextmanager
-    def at_work(self):
-        """Waits while all rest."""
+    def at_work(self, before_rest):
+        """Waits while all rest, after a call of `before_rest`."""
         while not self._begin() and not self.is_over:
+            before_rest()
             self._awake.wait(0.5)
         try:
             yield
