@@ -3,6 +3,7 @@
 
 #include "server/open_store.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Threads that read the index at once: workers, fsck, and some in reserve. */
@@ -39,6 +40,16 @@ static unsigned processors(void)
     return n > 0 ? (unsigned)n : 1;
 }
 
+unsigned open_files_max(const struct settings *settings)
+{
+    struct rlimit limit;
+    uint64_t max = settings->blobs_open_files;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 8 < max)
+        max = limit.rlim_cur / 8;
+    return (unsigned)max;
+}
+
 int open_store(const struct settings *settings,
                void (*on_fatal)(void *arg, const struct fault *fault), struct store *store,
                struct fault *fault)
@@ -50,6 +61,7 @@ int open_store(const struct settings *settings,
                .queue_max = (unsigned)settings->index_queue_max,
                .on_fatal = on_fatal},
         .uploads = upload_options_of(settings),
+        .open_files = open_files_max(settings),
         .cpu_threads = settings->server_cpu_threads > 0 ? (unsigned)settings->server_cpu_threads
                                                         : processors(),
         .io_threads = (unsigned)settings->server_io_threads,

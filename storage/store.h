@@ -18,6 +18,7 @@ struct store_options {
     const char *path;
     struct kv_options kv;
     struct upload_options uploads;
+    unsigned open_files; /* blob files that stay open between requests */
     unsigned cpu_threads, io_threads;
 };
 
