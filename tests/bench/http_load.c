@@ -4,12 +4,13 @@
  * pushes, each a sequence of requests that lean on one another, mixed on the same connections.
  *
  *   http_load ADDRESS CONNECTIONS SECONDS repeat METHOD TARGET
+ *   http_load ADDRESS CONNECTIONS SECONDS each METHOD TARGET FROM TO
  *   http_load ADDRESS CONNECTIONS SECONDS mixed REPOSITORY PUSH_PERCENT BLOB_BYTES WORD TARGET...
  *
- * A pull is a GET of each TARGET; a push is a new blob of BLOB_BYTES (POST, PUT) and a manifest
- * under a tag of its own, WORD-<number>. Each connection does one after the other: as fast as the
- * server answers, no faster. Prints one JSON object with counts, rates and latencies in
- * microseconds.
+ * `each` asks once for each of TARGET0000001 .. (seven digits) and ends when all are answered. A
+ * pull is a GET of each TARGET; a push is a new blob of BLOB_BYTES (POST, PUT) and a manifest under
+ * a tag of its own, WORD-<number>. Each connection does one after the other: as fast as the server
+ * answers, no faster. Prints one JSON object with counts, rates and latencies in microseconds.
  *
  * One thread; it must cost less than any server it measures.
  */
@@ -38,7 +39,7 @@
 #define EVENTS_MAX   256
 #define IMAGE_TYPE   "application/vnd.oci.image.manifest.v1+json"
 
-enum step { STEP_REPEAT, STEP_PULL, STEP_BEGIN_BLOB, STEP_PUT_BLOB, STEP_PUT_MANIFEST };
+enum step { STEP_REPEAT, STEP_EACH, STEP_PULL, STEP_BEGIN_BLOB, STEP_PUT_BLOB, STEP_PUT_MANIFEST };
 enum operation { OPERATION_PULL, OPERATION_PUSH, OPERATIONS };
 
 struct connection {
@@ -63,7 +64,9 @@ static struct {
     char **targets;
     unsigned targets_n, push_percent;
     size_t blob_bytes;
-    uint64_t blobs; /* made so far */
+    uint64_t blobs;      /* made so far */
+    unsigned next, last; /* of `each`; last is 0 otherwise */
+    unsigned under_way;
     uint64_t requests, errors;
     struct latency latencies[OPERATIONS];
     char first_error[200];
@@ -148,12 +151,27 @@ static void ask_to_put_manifest(struct connection *c)
     ask(c, "PUT", target, "Content-Type: " IMAGE_TYPE "\r\n", slice_make(c->manifest, (size_t)n));
 }
 
+/* Nothing, when all are asked for. */
+static void ask_for_next(struct connection *c)
+{
+    char target[HEAD_MAX / 2];
+
+    if (load.next > load.last)
+        return;
+    snprintf(target, sizeof(target), "%s%07u", load.targets[0], load.next++);
+    c->step = STEP_EACH;
+    load.under_way++;
+    ask(c, load.method, target, "", SLICE(""));
+}
+
 static void begin_operation(struct connection *c)
 {
     c->began_us = now_us();
     c->target = 0;
     c->operation = OPERATION_PULL;
-    if (load.method != NULL) {
+    if (load.last > 0) {
+        ask_for_next(c);
+    } else if (load.method != NULL) {
         c->step = STEP_REPEAT;
         ask(c, load.method, load.targets[0], "", SLICE(""));
     } else if ((unsigned)rand() % 100 < load.push_percent) {
@@ -171,16 +189,22 @@ static void end_operation(struct connection *c)
     begin_operation(c);
 }
 
+static bool is_good(enum step step, int status)
+{
+    static const int good[] = {
+        [STEP_REPEAT] = 200,     [STEP_PULL] = 200,     [STEP_EACH] = 202,
+        [STEP_BEGIN_BLOB] = 202, [STEP_PUT_BLOB] = 201, [STEP_PUT_MANIFEST] = 201,
+    };
+
+    return status == good[step];
+}
+
 /* An answer is complete: what comes next. An error ends the operation, uncounted. */
 static void go_on(struct connection *c, int status)
 {
-    static const int good[] = {
-        [STEP_REPEAT] = 200,   [STEP_PULL] = 200,         [STEP_BEGIN_BLOB] = 202,
-        [STEP_PUT_BLOB] = 201, [STEP_PUT_MANIFEST] = 201,
-    };
-
     load.requests++;
-    if (status != good[c->step]) {
+    load.under_way -= c->step == STEP_EACH;
+    if (!is_good(c->step, status)) {
         if (load.errors++ == 0)
             snprintf(load.first_error, sizeof(load.first_error), "%d to %.100s", status, c->head);
         begin_operation(c);
@@ -345,7 +369,7 @@ static void run_until(uint64_t end_us)
 {
     struct epoll_event events[EVENTS_MAX];
 
-    while (now_us() < end_us) {
+    while (now_us() < end_us && (load.last == 0 || load.under_way > 0)) {
         int n = epoll_wait(load.epoll, events, EVENTS_MAX, 100);
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
@@ -387,6 +411,13 @@ static bool parse(int argc, char **argv)
         load.targets = argv + 6;
         return true;
     }
+    if (argc == 9 && strcmp(mode, "each") == 0) {
+        load.method = argv[5];
+        load.targets = argv + 6;
+        load.next = number(argv[7], 9999999);
+        load.last = number(argv[8], 9999999);
+        return true;
+    }
     if (argc < 10 || strcmp(mode, "mixed") != 0)
         return false;
     load.repository = argv[5];
@@ -404,6 +435,7 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv)) {
         fputs("usage: http_load ADDRESS CONNECTIONS SECONDS repeat METHOD TARGET\n"
+              "       http_load ADDRESS CONNECTIONS SECONDS each METHOD TARGET FROM TO\n"
               "       http_load ADDRESS CONNECTIONS SECONDS mixed REPOSITORY PUSH_PERCENT "
               "BLOB_BYTES WORD TARGET...\n",
               stderr);
