@@ -72,20 +72,10 @@ def memory_gib():
 
 
 def file_system(directory):
-    return subprocess.run(['stat', '-f', '-c', '%T', directory], check=False,
-                          stdout=subprocess.PIPE, text=True).stdout.strip()
-
-
-def disk_kind(directory):
-    """The disk below the directory, as the kernel names it."""
-    number = os.stat(directory).st_dev
-    link = f'/sys/dev/block/{os.major(number)}:{os.minor(number)}'
-    name = os.path.basename(os.path.realpath(link)) if os.path.exists(link) else 'unknown disk'
-    try:
-        with open(f'{link}/queue/rotational', encoding='ascii') as file:
-            return f'{name}, {"rotating" if file.read().strip() == "1" else "not rotating"}'
-    except OSError:
-        return name
+    """Like "ext4 on /dev/vda"."""
+    done = subprocess.run(['findmnt', '-no', 'FSTYPE,SOURCE', '-T', directory], check=False,
+                          stdout=subprocess.PIPE, text=True)
+    return ' on '.join(done.stdout.split()[:2]) or 'unknown file system'
 
 
 def commit():
@@ -96,4 +86,4 @@ def commit():
 
 def description(directory):
     return (f'{os.cpu_count()} cores ({processor()}), {memory_gib():.0f} GiB, '
-            f'Linux {platform.release()}, {file_system(directory)} on {disk_kind(directory)}')
+            f'Linux {platform.release()}, {file_system(directory)}')

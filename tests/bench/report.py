@@ -2,6 +2,7 @@
 """The document: how to read it, the promises, the table of cases, the growth."""
 
 import tempfile
+import textwrap
 import time
 
 import machine
@@ -123,6 +124,7 @@ def introduction(options, seconds):
     text = INTRODUCTION.format(date=time.strftime('%Y-%m-%d'), commit=machine.commit(),
                                minutes=seconds / 60, versions=versions,
                                machine=machine.description(tempfile.gettempdir()))
+    text = '\n\n'.join(textwrap.fill(part, 100) for part in text.split('\n\n')) + '\n'
     if options.quick:
         text += '\n**A quick run: small and short, the figures mean nothing.**\n'
     return text
