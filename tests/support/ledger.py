@@ -18,6 +18,8 @@ class Lost(AssertionError):
     """A promise that was not kept."""
 
 
+AFTER = small('after')
+
 # ---- What was promised
 
 class Ledger:
@@ -27,6 +29,9 @@ class Ledger:
     def __init__(self):
         self.facts = {}
         self.uploads = {}    # location -> Pending
+
+    def changed(self):
+        """Called after each change, which is before a request is sent or after it is answered."""
 
     def copy(self):
         other = Ledger()
@@ -38,9 +43,11 @@ class Ledger:
     def change(self, *changes):
         for key, value in changes:
             self.facts.setdefault(key, {None}).add(value)
+        self.changed()
         yield
         for key, value in changes:
             self.facts[key] = {value}
+        self.changed()
 
 
 @dataclass
@@ -66,14 +73,17 @@ class Client:
     def begin(self, repository, content):
         location = self._do(202, 'POST', f'/v2/{repository}/blobs/uploads/').field('location')
         self.ledger.uploads[location] = Pending(content)
+        self.ledger.changed()
         return location
 
     def patch(self, location, end):
         pending = self.ledger.uploads[location]
         begin, pending.sent = pending.acknowledged, end
+        self.ledger.changed()
         fields = {'Content-Range': f'{begin}-{end - 1}', **OCTETS}
         self._do(202, 'PATCH', location, fields, pending.content[begin:end])
         pending.acknowledged = end
+        self.ledger.changed()
 
     def finish(self, repository, location):
         pending = self.ledger.uploads[location]
@@ -83,13 +93,14 @@ class Client:
             self._do(201, 'PUT', with_query(location, f'digest={digest}'), OCTETS,
                      pending.content[pending.acknowledged:])
         del self.ledger.uploads[location]
+        self.ledger.changed()
         return digest
 
     def push_blob(self, repository, content):
         return self.finish(repository, self.begin(repository, content))
 
-    def push_at_once(self, repository, content):
-        digest = digest_of(content)
+    def push_at_once(self, repository, content, algorithm='sha256'):
+        digest = digest_of(content, algorithm)
         with self.ledger.change((('blob', repository, digest), content)):
             self._do(201, 'POST', f'/v2/{repository}/blobs/uploads/?digest={digest}', OCTETS,
                      content)
@@ -166,15 +177,33 @@ def check_facts(registry, ledger):
             raise Lost(f'{key}: {str(value)[:200]}, not one of {str(allowed)[:400]}')
 
 
-def check_nothing_dangles(registry):
-    """Whatever is visible is whole."""
+def check_nothing_dangles(registry, ledger):
+    """Whatever is visible is whole, and was sent."""
+    known = {'/'.join(key[1:]) for key in ledger.facts if key[0] == 'tag'}
+    known |= {key[1].replace(':', '/') for key in ledger.facts if key[0] == 'files'}
     answer = check.status(registry.request('GET', '/v2/_catalog'), 200)
     for repository in json_of(answer)['repositories']:
         for tag in registry.tags(repository):
+            if f'{repository}/{tag}' not in known:
+                raise Lost(f'nobody has sent {repository}:{tag}')
             registry.check_holds(repository, tag)
 
 
-def check_uploads(server, registry, ledger):
+def rest_of_upload(registry, location, pending, offset):
+    """Sends what is missing from `offset` on; returns the answer."""
+    target = with_query(location, f'digest={digest_of(pending.content)}')
+    rest = pending.content[offset:]
+    fields = {**OCTETS, 'Content-Range': f'{offset}-{len(pending.content) - 1}'} if rest else OCTETS
+    return registry.request('PUT', target, fields, rest)
+
+
+def offset_of(answer):
+    offset = int((answer.field('range') or '0-0').partition('-')[2]) + 1
+    # "0-0" is what an upload without bytes answers.
+    return 0 if offset == 1 else offset
+
+
+def check_uploads(registry, ledger):
     """Those acknowledged go on, at no less than was acknowledged and no more than was sent."""
     for location, pending in ledger.uploads.items():
         answer = registry.request('GET', location)
@@ -182,37 +211,55 @@ def check_uploads(server, registry, ledger):
             continue
         if answer.status != 204:
             raise Lost(f'an upload with {pending.acknowledged} bytes: {answer.status}')
-        offset = int((answer.field('range') or '0-0').partition('-')[2]) + 1
-        # "0-0" is what an upload without bytes answers.
-        offset = 0 if offset == 1 else offset
+        offset = offset_of(answer)
         if not pending.acknowledged <= offset <= pending.sent:
             raise Lost(f'an upload is at {offset}; {pending.acknowledged} acknowledged, '
                        f'{pending.sent} sent')
-        digest = digest_of(pending.content)
-        target = with_query(location, f'digest={digest}')
-        rest = pending.content[offset:]
-        fields = {**OCTETS, 'Content-Range': f'{offset}-{len(pending.content) - 1}'} if rest \
-            else OCTETS
-        check.status(registry.request('PUT', target, fields, rest), 201)
-        repository = location.split('/')[2]
-        if registry.get_blob(repository, digest).body != pending.content:
-            raise Lost('a continued upload has another content')
+        check.status(rest_of_upload(registry, location, pending, offset), 201)
+        check_became_blob(registry, location, pending)
+
+
+def check_uploads_loosely(registry, ledger):
+    """After a loss of power an upload may be gone, shorter or spoiled: 202 promises no more. But it
+    goes on from where it says it is, or is refused, and never becomes another blob."""
+    for location, pending in ledger.uploads.items():
+        answer = check.status(registry.request('GET', location), {204, 404})
+        if answer.status == 404:
+            continue
+        offset = offset_of(answer)
+        if offset > pending.sent:
+            raise Lost(f'an upload is at {offset}, but only {pending.sent} bytes were sent')
+        answer = check.status(rest_of_upload(registry, location, pending, offset), {201, 400})
+        if answer.status == 201:
+            check_became_blob(registry, location, pending)
+        else:
+            check.status(registry.request('DELETE', location), 204)
+
+
+def check_became_blob(registry, location, pending):
+    repository = location.split('/')[2]
+    if registry.get_blob(repository, digest_of(pending.content)).body != pending.content:
+        raise Lost('a continued upload has another content')
+
+
+def check_no_halves(server):
     names = {os.path.basename(name) for name in files_under(server, 'uploads')}
     halves = [name for name in names if not name.endswith('.meta') and f'{name}.meta' not in names]
     check.equal(halves, [], 'files under uploads/ that nothing will remove')
 
 
-def judge(server, ledger):
+def judge(server, ledger, make_registry=Registry.of, check_pending=check_uploads):
     """`server` ended; whatever way, this must hold of its directory."""
     if os.path.isdir(server.data) and os.path.exists(os.path.join(server.data, 'format')):
         server.check_is_clean()
     server.start()
-    registry = Registry.of(server)
+    registry = make_registry(server)
     check_facts(registry, ledger)
-    check_nothing_dangles(registry)
-    check_uploads(server, registry, ledger)
+    check_nothing_dangles(registry, ledger)
+    check_pending(registry, ledger)
+    check_no_halves(server)
     # And it takes writes again.
-    registry.push('after', small('after'), 'after')
+    registry.push('after', AFTER, 'after')
     registry.check_holds('after', 'after')
     server.check_is_clean()
     server.stop()

@@ -35,9 +35,11 @@ LEFT = noise(50000, 'left')
 class Setting:
     """The directory every run begins with, and the ledger of it. Use as a context manager."""
 
+    def __init__(self, server=None, ledger=None):
+        self.server = server or Server(config=CONFIG)
+        self.ledger = ledger or Ledger()
+
     def __enter__(self):
-        self.server = Server(config=CONFIG)
-        self.ledger = Ledger()
         try:
             self.server.start()
             self._fill(Client(self.server, self.ledger))
@@ -57,6 +59,7 @@ class Setting:
         client.put_manifest('app', 'dropped', OLD)
         client.push('app', 'doomed', DOOMED)
         client.push_at_once('app', SHARED)
+        client.push_at_once('app', SHARED, 'sha512')
         self.resumed = client.begin('app', RESUMED)
         client.patch(self.resumed, 300000)
         stale = client.begin('app', LEFT)

@@ -35,7 +35,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define FRAMES 8
+#define FRAMES    8
 #define SITE_SIZE 1024
 
 enum kind { CREATE = 1, MKDIR, RENAME, LINK, UNLINK, WRITE, TRUNCATE, SYNC };
@@ -208,8 +208,7 @@ static void record_write(uint64_t begin, int fd, const struct iovec *data, int d
     if (!S_ISREG(st.st_mode) || fd <= STDERR_FILENO)
         return;
     record.inode = st.st_ino;
-    record.offset =
-        (uint64_t)(offset >= 0 ? offset : lseek(fd, 0, SEEK_CUR) - (off_t)written);
+    record.offset = (uint64_t)(offset >= 0 ? offset : lseek(fd, 0, SEEK_CUR) - (off_t)written);
     record.is_synced = (flags & O_DSYNC) != 0; /* O_SYNC has its bit */
     append(&record, "", "", data, data_n);
 }
