@@ -129,14 +129,23 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         response_stream_wake(stream->r);
 }
 
-static void start(struct event_stream *stream)
+static int start_timer(struct event_stream *stream)
 {
     const struct timeval period = {COMMENT_S, 0};
+
+    stream->timer = event_new(stream->r->worker->base, -1, EV_PERSIST, on_tick, stream);
+    if (stream->timer == NULL)
+        return ERR_NO_MEMORY;
+    if (event_add(stream->timer, &period) == 0)
+        return 0;
+    event_free(stream->timer);
+    return ERR_NO_MEMORY;
+}
+
+static void start(struct event_stream *stream)
+{
     struct request *r = stream->r;
 
-    stream->timer = event_new(r->worker->base, -1, EV_PERSIST, on_tick, stream);
-    if (stream->timer == NULL || event_add(stream->timer, &period) != 0)
-        abort();
     /* The first bytes say that it works, before anything happens. */
     stream->needs_sign = true;
     stream->has_more = true;
@@ -160,6 +169,10 @@ void api_event_stream(struct request *r)
     if (err == 0 && !event_wait_add(r->worker, &stream->waiter))
         err = fault_set(&fault, ERR_BUSY,
                         "http.max_event_streams clients are waiting for events already");
+    if (err == 0 && start_timer(stream) != 0) {
+        event_wait_remove(r->worker, &stream->waiter);
+        err = fault_set(&fault, ERR_NO_MEMORY, "no memory for an event stream");
+    }
     if (err != 0) {
         event_reader_fini(&stream->reader);
         response_send_error(r, err, &fault, SLICE(""));
