@@ -27,6 +27,10 @@ class Figures:
             raise Missing(key)
         return result.value
 
+    def note(self, key):
+        note = self._medians[key][TIDEMARK].note
+        return f' ({note})' if note else ''
+
     def ratio(self, key, peer):
         return self.value(key) / self.value(key, peer)
 
@@ -41,7 +45,7 @@ def at_least(key, peer, factor):
 def at_most(key, limit, unit):
     def judge(figures):
         value = figures.value(key)
-        return f'{value:.1f} {unit}', value <= limit
+        return f'{value:.1f} {unit}{figures.note(key)}', value <= limit
     return judge
 
 

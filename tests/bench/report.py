@@ -36,7 +36,8 @@ memory less is better. `to X` is Tidemark divided by X.
 * **nginx static** serves the same bytes as files with `sendfile`: the limit for pulls.
 * **write + fsync** writes the bytes of a push with as many threads and syncs them: the limit for
   pushes. It neither receives nor hashes them.
-* Tidemark answers a push when it is on the disk. Distribution, as it comes, does not sync.
+* Tidemark answers a push when bytes, name and index are on the disk. Distribution syncs the files
+  it writes, not the directories they are renamed into.
 * The load is made by wrk, by `http_load` (HEAD, DELETE, the mixed load: wrk waits for the body of a
   HEAD), by curl and by the clients people use, the same for every peer.
 * Tidemark is filled by `seed_registry`, distribution by writing the layout of its disk; pushing
@@ -82,7 +83,7 @@ def cell(results):
         text += f'; {number(middle.cpu_us)} µs'
     if middle.memory is not None:
         text += f'; {middle.memory[0] / MIB:.0f} + {middle.memory[1] / MIB:.0f}'
-    return text
+    return text + (f'; {middle.note}' if middle.note else '')
 
 
 def markdown(head, rows):
