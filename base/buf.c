@@ -29,7 +29,7 @@ void buf_fini(struct buf *buf)
 void buf_reset(struct buf *buf)
 {
     buf->n = 0;
-    buf->overflow = false;
+    buf->overflow = buf->no_memory = false;
 }
 
 /* Room for `n` more bytes; false (and overflow) when that is not to be had. */
@@ -50,7 +50,7 @@ static bool reserve(struct buf *buf, size_t n)
         cap = buf->max;
     p = realloc(buf->p, cap + 1);
     if (!p) {
-        buf->overflow = true;
+        buf->overflow = buf->no_memory = true;
         return false;
     }
     buf->p = p;

@@ -19,6 +19,7 @@ struct buf {
     size_t cap; /* bytes allocated */
     size_t max; /* bytes at most */
     bool overflow;
+    bool no_memory; /* that is why */
 };
 
 void buf_init(struct buf *buf, size_t max_bytes);
@@ -34,6 +35,12 @@ void buf_addf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Lower-case hex of `bytes`. */
 void buf_add_hex(struct buf *buf, struct slice bytes);
+
+/* 0 when all that was added is there; `too_large`, or ERR_NO_MEMORY, when it is not. */
+static inline int buf_error(const struct buf *buf, int too_large)
+{
+    return !buf->overflow ? 0 : buf->no_memory ? ERR_NO_MEMORY : too_large;
+}
 
 static inline struct slice buf_slice(const struct buf *buf)
 {

@@ -34,6 +34,14 @@ uint64_t clock_mono_ms(void)
     return clock_mono_ns() / 1000000;
 }
 
+uint64_t clock_coarse_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 int64_t clock_wall_ms(void)
 {
     struct timespec now;

@@ -10,6 +10,9 @@
 uint64_t clock_mono_ms(void);
 uint64_t clock_mono_ns(void);
 
+/* As clock_mono_ms, of the last timer tick (a few ms ago): for what is asked in every request. */
+uint64_t clock_coarse_ms(void);
+
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
 

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "base/digest.h"
 
+#include "base/fault_point.h"
 #include "base/mem.h"
 
 #include <openssl/evp.h>
@@ -53,7 +54,9 @@ static void set_up(void)
 
 static void start(EVP_MD_CTX *context, enum digest_algorithm algorithm)
 {
-    if (EVP_DigestInit_ex2(context, algorithm == DIGEST_SHA512 ? md_sha512 : md_sha256, NULL) != 1)
+    const EVP_MD *md = algorithm == DIGEST_SHA512 ? md_sha512 : md_sha256;
+
+    if (FAULT_FIXED(EVP_DigestInit_ex2(context, md, NULL)) != 1)
         die("starting a digest");
 }
 
@@ -193,7 +196,7 @@ bool digest_eq(const struct digest *a, const struct digest *b)
 
 static EVP_MD_CTX *new_context(void)
 {
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_MD_CTX *context = FAULT_FIXED(EVP_MD_CTX_new());
 
     if (!context)
         die("making a digest context");
@@ -231,10 +234,10 @@ void hasher_final(struct hasher *hasher, struct digest *digest)
 
 void hasher_peek(const struct hasher *hasher, struct digest *digest)
 {
-    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    EVP_MD_CTX *copy = new_context();
 
-    if (copy == NULL || EVP_MD_CTX_copy_ex(copy, hasher->context) != 1)
-        abort();
+    if (FAULT_FIXED(EVP_MD_CTX_copy_ex(copy, hasher->context)) != 1)
+        die("copying a digest");
     finish(copy, hasher->algorithm, digest);
     EVP_MD_CTX_free(copy);
 }

@@ -2,6 +2,8 @@
 #include "config.h"
 #include "base/mem.h"
 
+#include "base/fault_point.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,7 @@ static _Noreturn void out_of_memory(size_t size_bytes)
 /* Size 0 is rounded up so that NULL always means failure. */
 void *xmalloc(size_t size_bytes)
 {
-    void *p = malloc(size_bytes ? size_bytes : 1);
+    void *p = FAULT_FIXED(malloc(size_bytes ? size_bytes : 1));
 
     if (!p)
         out_of_memory(size_bytes);
@@ -25,7 +27,7 @@ void *xmalloc(size_t size_bytes)
 
 void *xcalloc(size_t count, size_t size_bytes)
 {
-    void *p = count && size_bytes ? calloc(count, size_bytes) : calloc(1, 1);
+    void *p = FAULT_FIXED(count && size_bytes ? calloc(count, size_bytes) : calloc(1, 1));
 
     if (!p)
         out_of_memory(count > 1 && size_bytes > SIZE_MAX / count ? SIZE_MAX : count * size_bytes);
@@ -34,7 +36,7 @@ void *xcalloc(size_t count, size_t size_bytes)
 
 void *xrealloc(void *old, size_t size_bytes)
 {
-    void *p = realloc(old, size_bytes ? size_bytes : 1);
+    void *p = FAULT_FIXED(realloc(old, size_bytes ? size_bytes : 1));
 
     if (!p)
         out_of_memory(size_bytes);

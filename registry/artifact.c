@@ -546,8 +546,11 @@ int artifact_add(struct arena *arena, const struct artifact *base,
     else
         write_again(&w, base, &adding);
     json_object_end(&w);
-    if (out->overflow)
-        return fault_set(fault, ERR_MANIFEST_TOO_LARGE,
+    err = buf_error(out, ERR_MANIFEST_TOO_LARGE);
+    if (err == ERR_NO_MEMORY)
+        return fault_set(fault, err, "%s", err_text(err));
+    if (err != 0)
+        return fault_set(fault, err,
                          "with these files the manifest would be larger than manifests.max_size");
     return 0;
 }

@@ -89,7 +89,10 @@ static int put_row(struct kv_tx *tx, uint64_t repo, const struct draft_put *put,
 
     buf_init(&value, KV_VALUE_MAX);
     row_draft_encode(&value, &row);
-    int err = value.overflow ? ERR_LIMIT : kv_put(tx, key_slice(&key), buf_slice(&value));
+    int err = buf_error(&value, ERR_LIMIT);
+
+    if (err == 0)
+        err = kv_put(tx, key_slice(&key), buf_slice(&value));
     buf_fini(&value);
     return err;
 }

@@ -81,7 +81,9 @@ int link_put(struct kv_tx *tx, uint64_t repo, struct object *object, bool *added
     row = (struct row_link){.since_ms = kv_now(tx)};
     buf_init(&value, KV_VALUE_MAX);
     row_link_encode(&value, &row);
-    err = kv_put_cited(tx, key_slice(&key), buf_slice(&value), ROW_LINK_SEQ_OFFSET);
+    err = buf_error(&value, ERR_INTERNAL);
+    if (err == 0)
+        err = kv_put_cited(tx, key_slice(&key), buf_slice(&value), ROW_LINK_SEQ_OFFSET);
     buf_fini(&value);
     if (err != 0)
         return err;
@@ -101,7 +103,9 @@ int link_trash(struct kv_tx *tx, uint64_t repo, struct object *object, int64_t g
     row.due_ms = kv_now(tx) + grace_ms;
     buf_init(&value, KV_VALUE_MAX);
     row_link_encode(&value, &row);
-    err = kv_put(tx, key_slice(&key), buf_slice(&value));
+    err = buf_error(&value, ERR_INTERNAL);
+    if (err == 0)
+        err = kv_put(tx, key_slice(&key), buf_slice(&value));
     buf_fini(&value);
     if (err != 0)
         return err;

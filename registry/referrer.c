@@ -42,15 +42,18 @@ int referrer_put(struct kv_tx *tx, uint64_t repo, uint64_t subject, const struct
     struct key key = key_referrer(repo, subject, object->id);
     struct row_referrer row = {.artifact_type = manifest->artifact_type};
     struct buf descriptor, value;
-    int err = ERR_MANIFEST_INVALID;
+    int err;
 
     buf_init(&descriptor, KV_VALUE_MAX);
     buf_init(&value, KV_VALUE_MAX);
     write_descriptor(&descriptor, object, manifest);
     row.descriptor = buf_slice(&descriptor);
-    if (!descriptor.overflow)
+    err = buf_error(&descriptor, ERR_MANIFEST_INVALID);
+    if (err == 0) {
         row_referrer_encode(&value, &row);
-    if (!descriptor.overflow && !value.overflow)
+        err = buf_error(&value, ERR_MANIFEST_INVALID);
+    }
+    if (err == 0)
         err = kv_put(tx, key_slice(&key), buf_slice(&value));
     buf_fini(&descriptor);
     buf_fini(&value);

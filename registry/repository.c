@@ -29,7 +29,9 @@ int repository_ensure(struct kv_tx *tx, struct slice name, struct slice actor, u
         return err;
     buf_init(&value, 64);
     row_id_encode(&value, *repo);
-    err = kv_put(tx, key_slice(&key), buf_slice(&value));
+    err = buf_error(&value, ERR_INTERNAL);
+    if (err == 0)
+        err = kv_put(tx, key_slice(&key), buf_slice(&value));
     buf_fini(&value);
     if (err != 0)
         return err;

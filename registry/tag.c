@@ -33,9 +33,9 @@ static int put_row(struct kv_tx *tx, const struct tag_binding *binding)
 
     buf_init(&value, KV_VALUE_MAX);
     row_tag_encode(&value, &row);
-    int err = value.overflow
-                  ? ERR_INTERNAL
-                  : kv_put_cited(tx, key_slice(&key), buf_slice(&value), ROW_TAG_SEQ_OFFSET);
+    int err = buf_error(&value, ERR_INTERNAL);
+    if (err == 0)
+        err = kv_put_cited(tx, key_slice(&key), buf_slice(&value), ROW_TAG_SEQ_OFFSET);
     buf_fini(&value);
     if (err != 0)
         return err;

@@ -85,16 +85,17 @@ int api_page_parse(struct request *r, size_t after_max, struct api_page *page, s
 void api_etag(struct slice bytes, char out[API_ETAG_SIZE])
 {
     struct digest digest;
-    struct buf etag;
+    static const char digits[] = "0123456789abcdef";
+    char *p = out;
 
     digest_compute(DIGEST_SHA256, bytes, &digest);
-    buf_init(&etag, API_ETAG_SIZE - 1);
-    buf_add_char(&etag, '"');
-    buf_add_hex(&etag, slice_make(digest.raw, 16));
-    buf_add_char(&etag, '"');
-    memcpy(out, etag.p, etag.n);
-    out[etag.n] = '\0';
-    buf_fini(&etag);
+    *p++ = '"';
+    for (int i = 0; i < 16; i++) {
+        *p++ = digits[digest.raw[i] >> 4];
+        *p++ = digits[digest.raw[i] & 15];
+    }
+    *p++ = '"';
+    *p = '\0';
 }
 
 bool api_is_unchanged(struct request *r, struct slice etag)

@@ -121,7 +121,7 @@ static int begin_waiting(struct events_list *list)
         return ERR_BUSY;
     list->timer = event_new(r->worker->base, -1, 0, on_timeout, list);
     if (list->timer == NULL || event_add(list->timer, &time) != 0)
-        abort();
+        return ERR_NO_MEMORY; /* finish takes back what was begun */
     request_watch_client(r, on_gone, list);
     return 0;
 }

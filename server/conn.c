@@ -5,6 +5,11 @@
  * (socket events, completions of handlers, timeouts) changes a flag or adds bytes and then runs it:
  * at once from a socket event, at the end of the turn (worker's ready list) from anywhere that may
  * itself be inside conn_run. So no handler is ever entered from within another one's answer.
+ *
+ * A body and an answer must come through at http.min_rate. Bytes do not renew the wait for them:
+ * each time it ends, what came through since it began is compared with what the rate asks of such a
+ * time, and a client that was fast enough waits anew. So the rule costs a look a minute, nothing a
+ * byte; and a client may pause or be slow for a while when it makes up for it within that time.
  */
 #include "config.h"
 
@@ -52,26 +57,26 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
  * What it waits for: events and timeouts.
  */
 
+/* Nothing would ever wake a connection that the kernel has no memory to watch: it ends. */
+static void watch(struct conn *conn, struct event *event, bool *is_on, bool want)
+{
+    if (*is_on == want)
+        return;
+    *is_on = want && event_add(event, NULL) == 0;
+    if (!want)
+        event_del(event);
+    else if (!*is_on)
+        conn_close(conn, "it cannot be watched");
+}
+
 static void want_read(struct conn *conn, bool want)
 {
-    if (conn->read_on == want)
-        return;
-    conn->read_on = want;
-    if (want)
-        event_add(conn->read_event, NULL);
-    else
-        event_del(conn->read_event);
+    watch(conn, conn->read_event, &conn->read_on, want);
 }
 
 void conn_want_write(struct conn *conn, bool want)
 {
-    if (conn->write_on == want)
-        return;
-    conn->write_on = want;
-    if (want)
-        event_add(conn->write_event, NULL);
-    else
-        event_del(conn->write_event);
+    watch(conn, conn->write_event, &conn->write_on, want);
 }
 
 static enum conn_wait wait_of(const struct conn *conn)
@@ -105,6 +110,32 @@ static int unsent_bytes(const struct conn *conn)
     return ioctl(conn->fd, SIOCOUTQ, &n) == 0 ? n : 0;
 }
 
+/* Of the body or answer that is waited for: bytes that came, or that the client has taken. Less
+ * than nothing while answers before this one are still in the kernel. */
+static int64_t bytes_through(const struct conn *conn)
+{
+    const struct exchange *x = conn->exchange;
+
+    if (conn->wait == WAIT_BODY)
+        return (int64_t)x->bytes_in;
+    if (conn->wait == WAIT_WRITE)
+        return (int64_t)x->output.bytes_out - unsent_bytes(conn);
+    return 0;
+}
+
+/* Whether as many came through since the wait began as http.min_rate asks of `window_ms`: at least
+ * one. Then the next such time begins. */
+static bool keeps_rate(struct conn *conn, uint64_t window_ms)
+{
+    uint64_t least = conn->worker->settings->http_min_rate_bytes * window_ms / 1000;
+    int64_t now = bytes_through(conn);
+
+    if (now - conn->wait_bytes < (int64_t)(least > 0 ? least : 1))
+        return false;
+    conn->wait_bytes = now;
+    return true;
+}
+
 /* Read while there is room and a use for it. What a client pipelines while a handler works is
  * taken too: that is how its going away is noticed. */
 static void update_waits(struct conn *conn)
@@ -115,11 +146,10 @@ static void update_waits(struct conn *conn)
     enum conn_wait wait = wait_of(conn);
 
     want_read(conn, read);
-    if (wait == conn->wait)
+    if (wait == conn->wait || conn->state == CONN_CLOSED)
         return;
     worker_wait(conn, wait);
-    if (wait == WAIT_WRITE)
-        conn->unsent = unsent_bytes(conn);
+    conn->wait_bytes = bytes_through(conn);
 }
 
 /*
@@ -186,8 +216,10 @@ void conn_bury(struct conn *conn)
 
     log_debug("conn.close", "a connection ended", LOG_CSTR("reason", conn->reason),
               LOG_I64("fd", conn->fd));
-    event_free(conn->read_event);
-    event_free(conn->write_event);
+    if (conn->read_event != NULL)
+        event_free(conn->read_event);
+    if (conn->write_event != NULL)
+        event_free(conn->write_event);
     close(conn->fd);
     conn->exchange = NULL;
     if (x != NULL) {
@@ -232,6 +264,14 @@ static void abort_body(struct conn *conn, int err, const struct fault *fault)
         sink->abort(x->sink_arg, err);
 }
 
+/* The sink has failed, and answers the request itself. */
+static void end_sink(struct exchange *x)
+{
+    x->sink = NULL;
+    x->piece.n = 0;
+    x->body = BODY_WAITING;
+}
+
 /* False: the sink is full, or has ended the body with an answer of its own. */
 static bool deliver(struct exchange *x)
 {
@@ -245,9 +285,7 @@ static bool deliver(struct exchange *x)
     x->piece.p += taken;
     x->piece.n -= taken;
     if (err != 0) {
-        x->sink = NULL;
-        x->piece.n = 0;
-        x->body = BODY_WAITING;
+        end_sink(x);
         return false;
     }
     if (x->piece.n == 0)
@@ -334,7 +372,9 @@ static int begin_request(struct conn *conn, size_t head_n, struct fault *fault)
     if (err != 0)
         return err;
     x->body = x->request.has_body ? BODY_WAITING : BODY_NONE;
-    x->response.closes = !keep_alive || conn->worker->server->draining;
+    /* No tunnel is ever made; but who asked for one may send anything next. */
+    bool is_connect = slice_eq(head.method, SLICE("CONNECT"));
+    x->response.closes = !keep_alive || is_connect || conn->worker->server->draining;
     return 0;
 }
 
@@ -482,26 +522,59 @@ void conn_wake(struct conn *conn)
  * Events.
  */
 
-/* A streamed body may take as long as it goes on; a head or a body that is held in memory must be
- * complete in its time, or a few bytes a minute could hold that memory for ever. */
-static bool renews_wait(const struct conn *conn)
+struct receiving {
+    void *bytes;
+    size_t n;
+    bool is_direct; /* into the sink */
+};
+
+/* Where the next bytes go to: the sink itself when it can take them and they are nothing but body,
+ * else the buffer of the exchange. The end of a body, up to a buffer of it, always goes by the
+ * codec. False: neither takes any now. */
+static bool find_room(struct exchange *x, struct receiving *to)
 {
-    if (conn->wait == WAIT_BODY)
-        return conn->exchange->body_done == NULL;
-    return conn->wait != WAIT_NONE && conn->wait != WAIT_HEAD;
+    to->is_direct = x->body == BODY_RECEIVING && x->sink->room != NULL && x->piece.n == 0 &&
+                    x->taken == x->received && http1_body_left(x->codec) > sizeof(x->buffer);
+    if (!to->is_direct) {
+        to->bytes = x->buffer + x->received;
+        to->n = sizeof(x->buffer) - x->received;
+        return true;
+    }
+    uint64_t left = http1_body_left(x->codec) - 1;
+    to->n = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+    if (x->sink->room(x->sink_arg, &to->bytes, &to->n) != 0)
+        end_sink(x);
+    else if (to->n == 0)
+        x->body = BODY_BUSY;
+    else
+        return true;
+    return false;
+}
+
+static void count_received(struct exchange *x, const struct receiving *from, size_t n)
+{
+    if (!from->is_direct) {
+        x->received += n;
+        return;
+    }
+    x->bytes_in += n;
+    http1_body_passed(x->codec, n);
+    if (x->sink->filled(x->sink_arg, n) != 0)
+        end_sink(x);
 }
 
 static void receive(struct conn *conn)
 {
     struct exchange *x = conn->exchange;
+    struct receiving to;
 
     if (x == NULL)
         x = exchange_borrow(conn);
-    ssize_t n = recv(conn->fd, x->buffer + x->received, sizeof(x->buffer) - x->received, 0);
+    if (!find_room(x, &to))
+        return;
+    ssize_t n = recv(conn->fd, to.bytes, to.n, 0);
     if (n > 0) {
-        x->received += (size_t)n;
-        if (renews_wait(conn))
-            worker_wait(conn, conn->wait);
+        count_received(x, &to, (size_t)n);
     } else if (n == 0) {
         conn->eof = true;
         /* One that stays half open for an answer which may never come is as good as gone. */
@@ -559,12 +632,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (conn->state == CONN_CLOSED || conn->exchange == NULL)
         return;
-    worker_wait(conn, WAIT_WRITE);
     response_continue(&conn->exchange->request);
     if (conn->state != CONN_CLOSED)
         conn_run(conn);
-    if (conn->write_on)
-        conn->unsent = unsent_bytes(conn);
 }
 
 void conn_open(struct worker *worker, int fd)
@@ -578,10 +648,11 @@ void conn_open(struct worker *worker, int fd)
     conn->is_loopback = loopback_socket(fd);
     conn->read_event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
     conn->write_event = event_new(worker->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-    if (conn->read_event == NULL || conn->write_event == NULL)
-        abort();
     worker_adopt_conn(conn);
-    update_waits(conn);
+    if (conn->read_event == NULL || conn->write_event == NULL)
+        conn_close(conn, "out of memory");
+    else
+        update_waits(conn);
 }
 
 void conn_drain(struct conn *conn)
@@ -592,16 +663,35 @@ void conn_drain(struct conn *conn)
         conn->exchange->response.closes = true;
 }
 
-/* The kernel tells of room only when a third of its buffer is free: a slow client takes some
- * without that. */
+/* A body that is held in memory must be complete in its time, whatever its rate. */
+static void expire_body(struct conn *conn)
+{
+    struct fault fault = FAULT_INIT;
+    const struct settings *settings = conn->worker->settings;
+
+    if (conn->exchange->body_done != NULL)
+        fault_set(&fault, ERR_HTTP_TIMEOUT, "the request body did not arrive in http.body_timeout");
+    else if (keeps_rate(conn, settings->http_body_timeout_ms))
+        return;
+    else if (bytes_through(conn) == conn->wait_bytes)
+        fault_set(&fault, ERR_HTTP_TIMEOUT, "the request body stopped for http.body_timeout");
+    else
+        fault_set(&fault, ERR_HTTP_TIMEOUT,
+                  "the request body came slower than http.min_rate, %llu bytes a second",
+                  (unsigned long long)settings->http_min_rate_bytes);
+    abort_body(conn, ERR_HTTP_TIMEOUT, &fault);
+    conn_run(conn);
+}
+
+/* The kernel tells of room only when a third of its buffer is free: what a slow client takes is
+ * asked of it. */
 static void expire_write(struct conn *conn)
 {
-    int unsent = unsent_bytes(conn);
-
-    if (unsent < conn->unsent)
-        conn->unsent = unsent;
-    else
-        conn_close(conn, "the client takes nothing of its answer");
+    if (keeps_rate(conn, conn->worker->settings->http_write_timeout_ms))
+        return;
+    conn_close(conn, bytes_through(conn) == conn->wait_bytes
+                         ? "the client takes nothing of its answer"
+                         : "the client takes its answer slower than http.min_rate");
 }
 
 void conn_expired(struct conn *conn)
@@ -615,11 +705,11 @@ void conn_expired(struct conn *conn)
     case WAIT_HEAD:
         fault_set(&fault, ERR_HTTP_TIMEOUT, "the request head did not arrive in http.head_timeout");
         refuse(conn, ERR_HTTP_TIMEOUT, &fault);
-        break;
+        conn_run(conn);
+        return;
     case WAIT_BODY:
-        fault_set(&fault, ERR_HTTP_TIMEOUT, "the request body stopped for http.body_timeout");
-        abort_body(conn, ERR_HTTP_TIMEOUT, &fault);
-        break;
+        expire_body(conn);
+        return;
     case WAIT_WRITE:
         expire_write(conn);
         return;
@@ -630,5 +720,4 @@ void conn_expired(struct conn *conn)
     case WAIT_COUNT:
         return;
     }
-    conn_run(conn);
 }

@@ -39,7 +39,7 @@ struct conn {
     bool awake;             /* on the worker's ready list */
     enum conn_wait wait;
     uint64_t wait_since_ms;
-    int unsent; /* bytes in the kernel when the wait for the client to take some began */
+    int64_t wait_bytes; /* of a body or an answer: what had come through when the wait began */
     struct conn *wait_prev, *wait_next;
     struct conn *prev, *next; /* all of the worker's */
     struct conn *ready_next;  /* ready list */

@@ -5,7 +5,10 @@
 
 #include "base/mem.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* Of a request's arena: the parsed tree of the largest manifest is what needs most. */
 #define REQUEST_MEMORY_MAX (UINT64_C(128) << 20)
@@ -24,8 +27,25 @@ struct exchange *exchange_create(void)
     return x;
 }
 
+/* After a flood of connections free() keeps their buffers in a heap that something small at its end
+ * holds up. The whole pages in them go back to the system now. */
+static void give_pages_back(struct exchange *x)
+{
+#ifndef __SANITIZE_ADDRESS__
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)x->buffer + page - 1) / page * page;
+    uintptr_t end = (uintptr_t)(x->buffer + sizeof(x->buffer)) / page * page;
+
+    if (end > begin)
+        madvise((char *)x + (begin - (uintptr_t)x), end - begin, MADV_DONTNEED);
+#else
+    (void)x;
+#endif
+}
+
 void exchange_destroy(struct exchange *x)
 {
+    give_pages_back(x);
     output_reset(&x->output);
     http1_destroy(x->codec);
     arena_fini(&x->request.arena);
@@ -45,6 +65,19 @@ void exchange_tell_gone(struct exchange *x)
     output_close_source(&x->output);
 }
 
+bool exchange_reserve_answer(struct exchange *x, uint64_t n)
+{
+    const struct worker *worker = x->request.worker;
+
+    if (atomic_fetch_add(&worker->server->answer_bytes, n) + n >
+        worker->settings->http_answer_memory_bytes) {
+        atomic_fetch_sub(&worker->server->answer_bytes, n);
+        return false;
+    }
+    x->answer_reserved += n;
+    return true;
+}
+
 void exchange_reset(struct exchange *x)
 {
     struct arena arena = x->request.arena;
@@ -55,6 +88,8 @@ void exchange_reset(struct exchange *x)
     buf_fini(&x->body_bytes);
     if (x->body_reserved > 0)
         atomic_fetch_sub(&x->request.worker->server->body_bytes, x->body_reserved);
+    if (x->answer_reserved > 0)
+        atomic_fetch_sub(&x->request.worker->server->answer_bytes, x->answer_reserved);
     arena_reset(&arena);
     buf_reset(&response.fields);
     buf_reset(&response.head);

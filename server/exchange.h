@@ -40,9 +40,10 @@ struct exchange {
     enum body_state body;
     const struct body_sink *sink;
     void *sink_arg;
-    struct slice piece;     /* of the body, not yet taken by the sink */
-    struct buf body_bytes;  /* request_read_body */
-    uint64_t body_reserved; /* of http.body_memory */
+    struct slice piece;       /* of the body, not yet taken by the sink */
+    struct buf body_bytes;    /* request_read_body */
+    uint64_t body_reserved;   /* of http.body_memory */
+    uint64_t answer_reserved; /* of http.answer_memory */
     void (*body_done)(void *arg, int err, struct slice body);
     void *body_done_arg;
     void (*on_gone)(void *arg); /* request_watch_client */
@@ -66,6 +67,10 @@ void exchange_destroy(struct exchange *exchange);
 
 /* As new, for the next request; bytes in the buffer stay where they are. */
 void exchange_reset(struct exchange *exchange);
+
+/* Count `n` bytes of an answer that wait for the client against http.answer_memory, until the
+ * exchange is reset. False when they are too many. */
+bool exchange_reserve_answer(struct exchange *exchange, uint64_t n) MUST_CHECK;
 
 /* Tell who watches that there is nobody to answer. */
 void exchange_tell_gone(struct exchange *exchange);

@@ -240,8 +240,8 @@ static void create(struct files_put *put)
 {
     struct request *r = put->r;
 
-    upload_create(r->worker->server->store->uploads, r->repository, r->actor, DIGEST_SHA256,
-                  r->worker->queue, created, put);
+    upload_create(r->worker->server->store->uploads, r->repository, r->actor, request_client(r),
+                  DIGEST_SHA256, r->worker->queue, created, put);
 }
 
 /*

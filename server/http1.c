@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <llhttp.h>
-
 #include <stdlib.h>
 
 #define OVERHEAD_MAX 8192u
@@ -21,6 +21,7 @@ struct http1 {
     llhttp_settings_t settings;
     struct slice piece;
     bool head_complete, complete;
+    bool is_chunked;
     size_t overhead; /* bytes since the last piece of body */
     char last;       /* byte of the framing that was looked at */
 };
@@ -120,31 +121,37 @@ int http1_begin(struct http1 *codec, struct slice bytes, const struct http_head 
     if (!codec->head_complete || used != bytes.n || is_chunked != head->is_chunked ||
         (head->has_length && parser->content_length != head->content_length))
         return fault_set(fault, ERR_HTTP_BAD_REQUEST, "malformed request: its framing is unclear");
+    codec->is_chunked = is_chunked;
     *keep_alive = llhttp_should_keep_alive(parser) != 0;
     return 0;
 }
 
-static bool scan_framing(struct http1 *codec, struct slice bytes)
+/* What the parser takes in the lines of a chunked body even in strict mode, and proxies have been
+ * seen not to; NULL: nothing of it. */
+static const char *scan_framing(struct http1 *codec, struct slice bytes)
 {
     for (size_t i = 0; i < bytes.n; i++) {
-        if (bytes.p[i] == '\n' && codec->last != '\r')
-            return true;
-        codec->last = bytes.p[i];
+        char c = bytes.p[i];
+        if (c == '\n' && codec->last != '\r')
+            return "malformed request: a line ends in LF without CR";
+        if ((c == ' ' || c == '\t') && codec->last == '\n')
+            return "malformed request: a line of a chunk or trailer begins with a space";
+        codec->last = c;
     }
-    return false;
+    return NULL;
 }
 
-/* The parser takes some line ends of a chunked body without CR, even in strict mode; proxies have
- * been seen not to. */
-static bool has_bare_lf(struct http1 *codec, struct slice bytes, const struct http1_step *step)
+static const char *find_laxness(struct http1 *codec, struct slice bytes,
+                                const struct http1_step *step)
 {
     struct slice used = slice_sub(bytes, 0, step->used);
 
     if (step->piece.n == 0)
         return scan_framing(codec, used);
     size_t before = (size_t)(step->piece.p - bytes.p);
-    return scan_framing(codec, slice_sub(used, 0, before)) ||
-           scan_framing(codec, slice_sub(used, before + step->piece.n, SIZE_MAX));
+    const char *found = scan_framing(codec, slice_sub(used, 0, before));
+    return found != NULL ? found
+                         : scan_framing(codec, slice_sub(used, before + step->piece.n, SIZE_MAX));
 }
 
 int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
@@ -159,9 +166,9 @@ int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
     step->complete = codec->complete;
     if (err != 0)
         return err;
-    if (has_bare_lf(codec, bytes, step))
-        return fault_set(fault, ERR_HTTP_BAD_REQUEST,
-                         "malformed request: a line ends in LF without CR");
+    const char *lax = step->used > 0 && codec->is_chunked ? find_laxness(codec, bytes, step) : NULL;
+    if (lax != NULL)
+        return fault_set(fault, ERR_HTTP_BAD_REQUEST, "%s", lax);
     codec->overhead += step->used - step->piece.n;
     if (codec->overhead > OVERHEAD_MAX)
         return fault_set(fault, ERR_HTTP_BAD_REQUEST,
@@ -169,4 +176,16 @@ int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
     if (step->piece.n > 0)
         codec->overhead = 0;
     return 0;
+}
+
+uint64_t http1_body_left(const struct http1 *codec)
+{
+    return codec->is_chunked || codec->complete ? 0 : codec->parser.content_length;
+}
+
+/* The parser counts the rest of the body in this field, and looks at nothing else before it is 0. */
+void http1_body_passed(struct http1 *codec, uint64_t n)
+{
+    assert(n < http1_body_left(codec));
+    codec->parser.content_length -= n;
 }

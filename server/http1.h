@@ -32,4 +32,10 @@ struct http1_step {
 int http1_body(struct http1 *codec, struct slice bytes, struct http1_step *step,
                struct fault *fault) MUST_CHECK;
 
+/* Bytes of a body with Content-Length that are still to come; 0 for a chunked one. */
+uint64_t http1_body_left(const struct http1 *codec);
+
+/* The next `n` bytes of the body were taken past the codec; fewer than http1_body_left. */
+void http1_body_passed(struct http1 *codec, uint64_t n);
+
 #endif

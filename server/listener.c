@@ -76,10 +76,13 @@ static void pause_accepting(struct listener *listener, int sys)
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
     struct listener *listener = arg;
+    const struct timeval pause = {0, PAUSE_MS * 1000};
 
     (void)fd;
     (void)what;
-    event_add(listener->event, NULL);
+    /* What was short for accept may still be short for watching. */
+    if (event_add(listener->event, NULL) != 0)
+        event_add(listener->resume, &pause);
 }
 
 static bool is_out_of_resources(int sys)

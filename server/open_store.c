@@ -3,6 +3,7 @@
 
 #include "server/open_store.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Threads that read the index at once: workers, fsck, and some in reserve. */
@@ -39,6 +40,16 @@ static unsigned processors(void)
     return n > 0 ? (unsigned)n : 1;
 }
 
+unsigned open_files_max(const struct settings *settings)
+{
+    struct rlimit limit;
+    uint64_t max = settings->blobs_open_files;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 8 < max)
+        max = limit.rlim_cur / 8;
+    return (unsigned)max;
+}
+
 static struct store_options store_options_of(const struct settings *settings)
 {
     return (struct store_options){
@@ -47,6 +58,7 @@ static struct store_options store_options_of(const struct settings *settings)
                .readers_max = INDEX_READERS,
                .queue_max = (unsigned)settings->index_queue_max},
         .uploads = upload_options_of(settings),
+        .open_files = open_files_max(settings),
         .cpu_threads = settings->server_cpu_threads > 0 ? (unsigned)settings->server_cpu_threads
                                                         : processors(),
         .io_threads = (unsigned)settings->server_io_threads,

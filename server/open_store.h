@@ -17,6 +17,9 @@ int load_settings(const char *config, const struct settings_overrides *overrides
 
 struct upload_options upload_options_of(const struct settings *settings);
 
+/* Blob files that may stay open: blobs.open_files, or what the limit of open files allows. */
+unsigned open_files_max(const struct settings *settings);
+
 /* `on_fatal` (may be NULL) as in struct kv_options. */
 int open_store(const struct settings *settings,
                void (*on_fatal)(void *arg, const struct fault *fault), struct store *store,

@@ -80,6 +80,10 @@ int request_query(struct request *r, struct slice name, unsigned index,
 /* Percent escapes of a part of the path, into the arena. ERR_HTTP_BAD_REQUEST, ERR_NO_MEMORY. */
 int request_decode(struct request *r, struct slice text, struct slice *value) MUST_CHECK;
 
+/* A number for the client's network address, never 0: the same for all of an IPv6 /64, which is
+ * what one customer gets. */
+uint64_t request_client(const struct request *r);
+
 void request_hold(struct request *r);
 void request_release(struct request *r);
 
@@ -95,6 +99,11 @@ struct body_sink {
     /* Takes *taken of the bytes. 0 with *taken < bytes.n: busy, nothing more is read until
      * request_body_resume. An error ends the body; the sink answers the request itself. */
     int (*write)(void *arg, struct slice bytes, size_t *taken);
+    /* NULL, or: where bytes of a large body are to be received, so that none is copied. Room for at
+     * most *n of them, which it lowers; 0 means busy, as in write. When some came, `filled` follows
+     * before anything else. Errors of both are as those of write. */
+    int (*room)(void *arg, void **bytes, size_t *n);
+    int (*filled)(void *arg, size_t n);
     /* The body is complete. */
     void (*end)(void *arg);
     /* The client went away or broke the framing, or took too long; `err` says which. When the

@@ -164,6 +164,7 @@ struct slice response_head(struct request *r, struct slice media_type, const uin
     if (r->route != NULL && r->route->is_v2)
         buf_add(out, SLICE("Docker-Distribution-Api-Version: registry/2.0\r\n"));
     buf_add(out, buf_slice(&x->response.fields));
+    out->overflow = out->overflow || x->response.fields.overflow;
     if (media_type.n > 0)
         add_field(out, "Content-Type", media_type);
     if (length != NULL) {
@@ -197,13 +198,18 @@ void response_start(struct request *r)
     settle(r, output_run(r));
 }
 
+bool response_has_head(struct request *r)
+{
+    if (!exchange_of(r)->response.head.overflow)
+        return true;
+    response_send_spare(r);
+    return false;
+}
+
 static void send_all(struct request *r, struct slice head, struct slice body)
 {
-    if (exchange_of(r)->response.head.overflow) {
-        conn_close(r->conn, "the head of the answer is too large");
-        return;
-    }
-    settle(r, output_send(r, head, r->method == METHOD_HEAD ? SLICE("") : body));
+    if (response_has_head(r))
+        settle(r, output_send(r, head, r->method == METHOD_HEAD ? SLICE("") : body));
 }
 
 void response_send_empty(struct request *r, int status)
@@ -253,7 +259,7 @@ void response_send_stream(struct request *r, int status, const char *media_type,
     out->at = 0;
     if (r->conn->eof)
         conn_close(r->conn, "the client closed it before its stream began");
-    else
+    else if (response_has_head(r))
         response_start(r);
 }
 

@@ -40,20 +40,26 @@ static void send_segments(struct request *r, struct output_segment *segments, un
 {
     struct output *out = &exchange_of(r)->output;
 
+    if (!response_has_head(r))
+        return;
     out->segments = segments;
     out->n = r->method == METHOD_HEAD ? 1 : n; /* the head is the first */
     out->at = 0;
     response_start(r);
 }
 
+static void send_no_memory(struct request *r)
+{
+    buf_reset(&exchange_of(r)->response.fields);
+    response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+}
+
 static struct output_segment *segments_alloc(struct request *r, unsigned n)
 {
     struct output_segment *segments = arena_alloc(&r->arena, n * sizeof(*segments));
 
-    if (segments == NULL) {
-        buf_reset(&exchange_of(r)->response.fields);
-        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
-    }
+    if (segments == NULL)
+        send_no_memory(r);
     return segments;
 }
 
@@ -115,11 +121,13 @@ static void send_ranges(const struct content *content, const struct range *range
     struct request *r = content->r;
     struct output_segment *segments = segments_alloc(r, 2 * n + 2);
     uint64_t length = 0;
+    bool complete = true;
 
     if (segments == NULL)
         return;
     for (unsigned i = 0; i < n; i++) {
         struct slice head = part_head(content, &ranges[i]);
+        complete = complete && head.p != NULL;
         segments[1 + 2 * i].bytes = head;
         segments[2 + 2 * i] = segment(content, ranges[i].first, ranges[i].n);
         length += head.n + ranges[i].n;
@@ -129,6 +137,10 @@ static void send_ranges(const struct content *content, const struct range *range
                                      (unsigned long long)r->id);
     segments[1 + 2 * n].bytes = end;
     length += end.n;
+    if (!complete || end.p == NULL || type.p == NULL) {
+        send_no_memory(r);
+        return;
+    }
     if (!response_begin(r, 206))
         return;
     segments[0].bytes = response_head(r, type, &length);

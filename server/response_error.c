@@ -86,6 +86,45 @@ static void add_fields(struct request *r, int err)
         response_field(r, "Retry-After", SLICE("1"));
 }
 
+static bool is_oci(const struct request *r)
+{
+    return r->route != NULL ? r->route->is_v2 : slice_starts_with(r->path, SLICE("/v2"));
+}
+
+#define SPARE_HEAD(media_type, fields, length)                                                     \
+    "HTTP/1.1 503 Service Unavailable\r\n"                                                         \
+    "X-Content-Type-Options: nosniff\r\n" fields "Content-Type: " media_type "\r\n"                \
+    "Content-Length: " length "\r\n"                                                               \
+    "Retry-After: 1\r\n"                                                                           \
+    "Connection: close\r\n\r\n"
+
+void response_send_spare(struct request *r)
+{
+    const struct slice oci[] = {
+        SLICE(SPARE_HEAD("application/json", "Docker-Distribution-Api-Version: registry/2.0\r\n",
+                         "66")),
+        SLICE("{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"out of memory\"}]}\n"),
+    };
+    const struct slice problem[] = {
+        SLICE(SPARE_HEAD("application/problem+json", "", "79")),
+        SLICE("{\"type\":\"about:blank\",\"title\":\"out of memory\",\"status\":503,"
+              "\"code\":\"NO_MEMORY\"}\n"),
+    };
+    const struct slice *parts = is_oci(r) ? oci : problem;
+    struct exchange *x = exchange_of(r);
+
+    r->err = ERR_NO_MEMORY;
+    x->response.status = err_http_status(r->err);
+    x->response.closes = true;
+    output_close_source(&x->output);
+    x->output.chunk[0].bytes = parts[0];
+    x->output.chunk[1].bytes = parts[1];
+    x->output.segments = x->output.chunk;
+    x->output.n = r->method == METHOD_HEAD ? 1 : 2;
+    x->output.at = 0;
+    response_start(r);
+}
+
 void response_send_error(struct request *r, int err, const struct fault *fault, struct slice detail)
 {
     struct exchange *x = exchange_of(r);
@@ -99,7 +138,7 @@ void response_send_error(struct request *r, int err, const struct fault *fault, 
         return;
     }
     r->err = err;
-    bool is_v2 = r->route != NULL ? r->route->is_v2 : slice_starts_with(r->path, SLICE("/v2"));
+    bool is_v2 = is_oci(r);
     buf_init(&body, 256u * 1024);
     json_writer_init(&w, &body);
     if (is_v2)
@@ -107,8 +146,12 @@ void response_send_error(struct request *r, int err, const struct fault *fault, 
     else
         write_problem(&w, err, fault_text(fault, err), detail);
     add_fields(r, err);
-    response_send_bytes(r, err_http_status(err),
-                        is_v2 ? "application/json" : "application/problem+json", buf_slice(&body));
+    if (!body.overflow)
+        response_send_bytes(r, err_http_status(err),
+                            is_v2 ? "application/json" : "application/problem+json",
+                            buf_slice(&body));
+    else if (response_begin(r, err_http_status(err)))
+        response_send_spare(r);
     buf_fini(&body);
 }
 

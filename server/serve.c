@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "registry/fsck.h"
 #include "server/access.h"
+#include "server/clock_watch.h"
 #include "server/control.h"
 #include "server/draft_sweeper.h"
 #include "server/gauges.h"
@@ -40,6 +41,7 @@ struct process {
     struct listeners *listeners;
     struct control *control;
     struct draft_sweeper *drafts;
+    struct clock_watch *clock;
     struct event *term, *interrupt, *hangup, *second, *minute, *drain;
     uint64_t drain_left_ms;
 };
@@ -71,9 +73,9 @@ static uint64_t connections_max(const struct settings *settings)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return max;
-    uint64_t room = limit.rlim_cur > 2 * RESERVED_DESCRIPTORS
-                        ? (limit.rlim_cur - RESERVED_DESCRIPTORS) / 2
-                        : limit.rlim_cur / 4;
+    uint64_t reserved = RESERVED_DESCRIPTORS + open_files_max(settings);
+    uint64_t room = limit.rlim_cur > 2 * reserved ? (limit.rlim_cur - reserved) / 2
+                                                  : limit.rlim_cur / 4;
     if (room >= max)
         return max;
     log_warn("server.limits",
@@ -170,6 +172,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    clock_watch_look(process->clock);
     uploads_measure(process->store.uploads);
     uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
@@ -312,6 +315,7 @@ static int serve_store(struct process *process)
     }
     process->server.tag_gate = digest_gate_create();
     process->drafts = draft_sweeper_create(process->base, process->store.kv);
+    process->clock = clock_watch_create(process->base, process->store.kv);
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
@@ -324,6 +328,7 @@ static int serve_store(struct process *process)
         listeners_close(process->listeners);
     store_stop(&process->store);
     control_stop(process->control);
+    clock_watch_destroy(process->clock);
     draft_sweeper_destroy(process->drafts);
     stop_workers(&process->server);
     digest_gate_destroy(process->server.tag_gate);

@@ -18,12 +18,13 @@ struct server {
     struct digest_gate *tag_gate; /* additions of files to one tag; entered before store->gate */
     struct worker **workers;
     unsigned workers_n;
-    atomic_uint connections;         /* open now */
-    atomic_uint_fast64_t body_bytes; /* promised to request bodies held in memory */
-    atomic_uint event_waiters;       /* requests that wait for events */
-    atomic_uint layer_jobs;          /* layers being read */
-    atomic_bool draining;            /* SIGTERM came: no keep-alive, no new connections */
-    atomic_bool ready;               /* /readyz */
+    atomic_uint connections;           /* open now */
+    atomic_uint_fast64_t body_bytes;   /* promised to request bodies held in memory */
+    atomic_uint_fast64_t answer_bytes; /* of answers that clients have not taken yet */
+    atomic_uint event_waiters;         /* requests that wait for events */
+    atomic_uint layer_jobs;            /* layers being read */
+    atomic_bool draining;              /* SIGTERM came: no keep-alive, no new connections */
+    atomic_bool ready;                 /* /readyz */
 };
 
 #endif

@@ -247,8 +247,8 @@ static void create(struct upload_request *u, enum digest_algorithm algorithm)
         refuse(u, err, &fault);
         return;
     }
-    upload_create(request_uploads(r), r->repository, r->actor, algorithm, r->worker->queue, created,
-                  u);
+    upload_create(request_uploads(r), r->repository, r->actor, request_client(r), algorithm,
+                  r->worker->queue, created, u);
 }
 
 static void mounted(void *arg, int err)

@@ -403,7 +403,7 @@ static int put_index(struct job *job, struct backup_dir *dir, const struct datad
 static int restore_blobs(struct job *job, struct backup_dir *dir, const struct datadir *data)
 {
     struct blob_files *to = NULL;
-    int err = blob_files_open(data, NULL, &to, job->fault);
+    int err = blob_files_open(data, NULL, 0, &to, job->fault);
 
     if (err == 0)
         err = blob_copy_create(dir->files, to, data->blobs_fd, data->uploads_fd, &job->copy,

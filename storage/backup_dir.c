@@ -237,7 +237,7 @@ static int set_up(struct backup_dir *dir, struct fault *fault)
         err = open_folder(dir, BLOBS_NAME, true, &dir->tree.blobs_fd, fault);
     if (err == 0)
         err = open_folder(dir, INCOMING_NAME, true, &dir->incoming_fd, fault);
-    return err == 0 ? blob_files_open(&dir->tree, NULL, &dir->files, fault) : err;
+    return err == 0 ? blob_files_open(&dir->tree, NULL, 0, &dir->files, fault) : err;
 }
 
 int backup_dir_open(const char *path, const char *data_path, struct backup_dir *dir,

@@ -23,12 +23,13 @@ struct blob_files;
 /* "sha256/ab/abcd...", below blobs/: the only way a name becomes a path. */
 void blob_file_path(const struct digest *digest, char path[BLOB_FILE_PATH_MAX]);
 
-/* Makes (and syncs) the 2 x 256 directories. */
-int blob_files_open(const struct datadir *dir, struct pool *io, struct blob_files **files,
-                    struct fault *fault) MUST_CHECK;
+/* Makes (and syncs) the 2 x 256 directories. `open_max` files that were read stay open. */
+int blob_files_open(const struct datadir *dir, struct pool *io, unsigned open_max,
+                    struct blob_files **files, struct fault *fault) MUST_CHECK;
 /* Only to read: nothing is made. Without an io pool: the blocking forms. Of `dir` they use
  * blobs_fd; it outlives them, here and above. */
 struct blob_files *blob_files_attach(const struct datadir *dir);
+/* Nobody reads any more; NULL is nothing. */
 void blob_files_close(struct blob_files *files);
 
 /* An open blob, shared by the requests that read it: immutable, atomically counted. */
@@ -40,12 +41,14 @@ struct blob_file {
 typedef void (*blob_file_open_fn)(void *arg, int err, struct blob_file *file);
 
 /* Open for reading; done(arg, 0, file) gives one reference, drop it with blob_file_unref. Runs
- * `done` before it returns when the path is in the kernel's caches (openat2 RESOLVE_CACHED), else
+ * `done` before it returns when the file is open or its path is in the kernel's caches (openat2 RESOLVE_CACHED), else
  * through the io pool and `reply`. ERR_NOT_FOUND, ERR_BUSY (out of descriptors), ERR_IO. */
 void blob_file_open(struct blob_files *files, const struct digest *digest, struct queue *reply,
                     blob_file_open_fn done, void *arg);
 void blob_file_ref(struct blob_file *file);
 void blob_file_unref(struct blob_file *file);
+/* As blob_file_unref, when there is no pool any more to close a removed file on. */
+void blob_file_close(struct blob_file *file);
 
 /*
  * Blocking forms, for pool jobs and process verbs.

@@ -207,9 +207,16 @@ int event_stage(struct kv_tx *tx, const struct event *event)
     stamped.time_ms = kv_now(tx);
     buf_init(&record, RECORD_MAX);
     event_encode(&record, &stamped);
-    err = record.overflow ? ERR_LIMIT : kv_event(tx, buf_slice(&record));
+    err = buf_error(&record, ERR_LIMIT);
+    if (err == 0)
+        err = kv_event(tx, buf_slice(&record));
     buf_fini(&record);
     return err;
+}
+
+int event_stage_stepped(struct kv_tx *tx)
+{
+    return event_stage(tx, &(struct event){.type = EVENT_CLOCK_STEPPED, .actor = SLICE("system")});
 }
 
 /*

@@ -51,6 +51,10 @@ int event_decode(struct slice record, struct event *event) MUST_CHECK;
 /* Stage `event` (its time becomes kv_now). */
 int event_stage(struct kv_tx *tx, const struct event *event) MUST_CHECK;
 
+/* Stage clock.stepped, which is about nothing but its time. For who includes libevent, whose struct
+ * event is another. */
+int event_stage_stepped(struct kv_tx *tx) MUST_CHECK;
+
 #define EVENT_HASH_SIZE 32
 
 /* The stored row: record, then EVENT_HASH_SIZE bytes of chain hash. */

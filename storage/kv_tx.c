@@ -13,6 +13,8 @@
 #include "storage/kv_internal.h"
 #include "storage/rows.h"
 
+#include "base/fault_point.h"
+
 #include <assert.h>
 
 /* Staged bytes are bounded by the budget; this only adds room for the entries' headers. */
@@ -100,7 +102,9 @@ bool kv_has(struct kv_tx *tx, struct slice key, int *err)
 
 static int write_row(struct kv_tx *tx, struct slice key, struct slice value, bool append)
 {
-    int err = note(tx, tx->engine->put(tx->handle, key, value, append));
+    int sys = FAULT_POINT("kv.put");
+    int err =
+        note(tx, sys != 0 ? err_from_errno(sys) : tx->engine->put(tx->handle, key, value, append));
 
     if (err == 0)
         tx->run->puts[(uint8_t)key.p[0]]++;

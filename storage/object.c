@@ -47,7 +47,10 @@ static int put_row(struct kv_tx *tx, uint64_t id, const struct row_obj *row)
 
     buf_init(&value, KV_VALUE_MAX);
     row_obj_encode(&value, row);
-    int err = value.overflow ? ERR_INTERNAL : kv_put(tx, key_slice(&key), buf_slice(&value));
+    int err = buf_error(&value, ERR_INTERNAL);
+
+    if (err == 0)
+        err = kv_put(tx, key_slice(&key), buf_slice(&value));
     buf_fini(&value);
     return err;
 }
@@ -84,7 +87,9 @@ static int create(struct kv_tx *tx, struct object *object)
         return err;
     buf_init(&value, 64);
     row_id_encode(&value, object->id);
-    err = kv_put(tx, key_slice(&key), buf_slice(&value));
+    err = buf_error(&value, ERR_INTERNAL);
+    if (err == 0)
+        err = kv_put(tx, key_slice(&key), buf_slice(&value));
     buf_fini(&value);
     return err != 0 ? err : put_row(tx, object->id, &object->row);
 }

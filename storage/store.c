@@ -57,7 +57,7 @@ static int open_index(const struct store_options *options, struct store *store, 
 
 static int open_files(const struct store_options *options, struct store *store, struct fault *fault)
 {
-    int err = blob_files_open(&store->dir, store->io, &store->files, fault);
+    int err = blob_files_open(&store->dir, store->io, options->open_files, &store->files, fault);
 
     if (err != 0)
         return err;

@@ -19,6 +19,7 @@ struct store_options {
     const char *path;
     struct kv_options kv;
     struct upload_options uploads;
+    unsigned open_files; /* blob files that stay open between requests */
     unsigned cpu_threads, io_threads;
     bool restoring; /* the data directory of a restore that is not over (datadir_open_restore) */
 };

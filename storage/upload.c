@@ -31,8 +31,11 @@ static int create_sidecar(const struct upload *upload, struct fault *fault)
     buf_init(&bytes, UPLOAD_META_MAX);
     upload_meta_encode(&bytes, &upload->meta);
     /* Not synced: 202 promises the offset to a session, which a power cut ends. */
-    ssize_t n = write(fd, bytes.p, bytes.n);
-    if (n != (ssize_t)bytes.n)
+    err = buf_error(&bytes, ERR_INTERNAL);
+    ssize_t n = err == 0 ? write(fd, bytes.p, bytes.n) : 0;
+    if (err != 0)
+        fault_set(fault, err, "cannot write uploads/%s: %s", name, err_text(err));
+    else if (n != (ssize_t)bytes.n)
         err = fault_set_errno(fault, n < 0 ? errno : ENOSPC, "cannot write uploads/%s", name);
     buf_fini(&bytes);
     close(fd);
@@ -77,11 +80,12 @@ static void make_id(char id[UPLOAD_ID_SIZE + 1])
 }
 
 static int check_create_locked(struct uploads *uploads, const struct upload_meta *meta,
-                               struct fault *fault)
+                               uint64_t client, struct fault *fault)
 {
     if (meta->repository.n > UPLOAD_META_NAME_MAX || meta->identity.n > UPLOAD_META_NAME_MAX)
         return fault_set(fault, ERR_LIMIT, "the name of a repository or user is too long");
-    if (uploads->count >= uploads->options.count_max && !uploads_evict_locked(uploads))
+    if (uploads->count >= uploads->options.count_max &&
+        !upload_clients_evict_locked(uploads, client))
         return fault_set(fault, ERR_UPLOAD_LIMIT,
                          "%u uploads are in progress (uploads.max): finish or cancel some first",
                          uploads->count);
@@ -89,8 +93,8 @@ static int check_create_locked(struct uploads *uploads, const struct upload_meta
 }
 
 void upload_create(struct uploads *uploads, struct slice repository, struct slice identity,
-                   enum digest_algorithm algorithm, struct queue *reply, upload_done_fn done,
-                   void *arg)
+                   uint64_t client, enum digest_algorithm algorithm, struct queue *reply,
+                   upload_done_fn done, void *arg)
 {
     const struct upload_meta meta = {algorithm, repository, identity};
     struct fault fault = FAULT_INIT;
@@ -99,14 +103,14 @@ void upload_create(struct uploads *uploads, struct slice repository, struct slic
 
     make_id(id);
     pthread_mutex_lock(&uploads->mutex);
-    int err = check_create_locked(uploads, &meta, &fault);
+    int err = check_create_locked(uploads, &meta, client, &fault);
     if (err == 0) {
         upload = uploads_new(uploads, id, &meta);
         upload->state = UPLOAD_CREATING;
         upload->hasher = hasher_create(algorithm);
         upload->claim = upload_claim_new(reply, done, arg);
         upload->claim->upload = upload;
-        uploads_add_locked(uploads, upload);
+        uploads_add_locked(uploads, upload, client);
     }
     pthread_mutex_unlock(&uploads->mutex);
     if (err != 0)
@@ -209,7 +213,7 @@ void upload_claim(struct uploads *uploads, struct slice id, struct slice reposit
     int err = find_for_claim_locked(uploads, id, repository, identity, &upload, &fault);
     if (err == 0) {
         if (upload->state != UPLOAD_DRAINING)
-            TAILQ_REMOVE(&uploads->idle, upload, in_idle);
+            upload_idle_end_locked(upload);
         is_cold = upload->state == UPLOAD_COLD;
         upload->claim = upload_claim_new(reply, done, arg);
         upload->claim->upload = upload;
@@ -309,6 +313,29 @@ static size_t fill(struct upload_buffer *buffer, struct slice bytes)
     return n;
 }
 
+/* How a call for room ended: to wait for a buffer is no failure. */
+static int settle_write_locked(struct upload *upload, int err, const struct fault *failure,
+                               struct fault *fault)
+{
+    upload->wants_room = err == ERR_AGAIN;
+    if (err == 0 || err == ERR_AGAIN)
+        return 0;
+    upload_fail_locked(upload, err, failure);
+    if (fault != NULL)
+        *fault = upload->fault;
+    return err;
+}
+
+/* What came into `filling` goes on when that is full, or when buffers are short. */
+static void submit_filled_locked(struct upload *upload)
+{
+    const struct upload_buffer *buffer = upload->filling;
+
+    if (buffer != NULL && buffer->n > 0 &&
+        (buffer->n == UPLOAD_BUFFER_SIZE || uploads_buffers_are_short_locked(upload->uploads)))
+        upload_submit_locked(upload);
+}
+
 int upload_write(struct upload *upload, struct slice bytes, size_t *taken, struct fault *fault)
 {
     struct uploads *uploads = upload->uploads;
@@ -317,7 +344,6 @@ int upload_write(struct upload *upload, struct slice bytes, size_t *taken, struc
     assert(upload->state == UPLOAD_CLAIMED);
     *taken = 0;
     pthread_mutex_lock(&uploads->mutex);
-    upload->wants_room = false;
     int err = check_write_locked(upload, bytes.n, &failure);
     while (err == 0 && *taken < bytes.n) {
         err = need_buffer_locked(upload, &failure);
@@ -332,19 +358,45 @@ int upload_write(struct upload *upload, struct slice bytes, size_t *taken, struc
             upload_submit_locked(upload);
     }
     upload->received += *taken;
-    if (err == ERR_AGAIN) {
-        upload->wants_room = true;
-        err = 0;
-    } else if (err != 0) {
-        upload_fail_locked(upload, err, &failure);
-        if (fault != NULL)
-            *fault = upload->fault;
-    } else if (upload->filling != NULL && upload->filling->n > 0 &&
-               uploads_buffers_are_short_locked(uploads)) {
-        upload_submit_locked(upload);
-    }
+    if (err == 0)
+        submit_filled_locked(upload);
+    err = settle_write_locked(upload, err, &failure, fault);
     pthread_mutex_unlock(&uploads->mutex);
     return err;
+}
+
+int upload_room(struct upload *upload, void **bytes, size_t *n, struct fault *fault)
+{
+    struct uploads *uploads = upload->uploads;
+    struct fault failure = FAULT_INIT;
+    size_t room = 0;
+
+    assert(upload->state == UPLOAD_CLAIMED);
+    pthread_mutex_lock(&uploads->mutex);
+    int err = check_write_locked(upload, 1, &failure);
+    if (err == 0)
+        err = need_buffer_locked(upload, &failure);
+    if (err == 0) {
+        uint64_t left = uploads->options.blob_max_bytes - upload->received;
+        *bytes = upload->filling->bytes + upload->filling->n;
+        room = UPLOAD_BUFFER_SIZE - upload->filling->n;
+        if (room > left)
+            room = (size_t)left;
+    }
+    if (*n > room)
+        *n = room;
+    err = settle_write_locked(upload, err, &failure, fault);
+    pthread_mutex_unlock(&uploads->mutex);
+    return err;
+}
+
+void upload_filled(struct upload *upload, size_t n)
+{
+    pthread_mutex_lock(&upload->uploads->mutex);
+    upload->filling->n += n;
+    upload->received += n;
+    submit_filled_locked(upload);
+    pthread_mutex_unlock(&upload->uploads->mutex);
 }
 
 static void flushed(struct upload *upload)

@@ -8,7 +8,8 @@
  * An upload is claimed by one request at a time; between claim and release only the claimer's
  * thread calls functions on it, and completions come on the claim's reply queue. After a restart an
  * upload continues at the bytes its file has; they are hashed again on the pool at the first claim.
- * Idle uploads expire; there is a maximum number of them.
+ * Idle uploads expire; there is a maximum number of them, shared fairly among clients: when it is
+ * reached, one that nobody works on makes room, of the client that has the most.
  *
  * At most one asynchronous function per upload may be under way (create, claim, flush, finish,
  * cancel). `done` never runs before the function returned.
@@ -57,8 +58,8 @@ void uploads_stop(struct uploads *uploads);
 /* New limits after a reload. Main thread. */
 void uploads_set_options(struct uploads *uploads, const struct upload_options *options);
 
-/* Remove uploads idle for longer than the limit; main calls it each minute (files go by the io
- * pool). */
+/* Remove uploads idle for longer than the limit, a few thousand at most; main calls it each second
+ * (files go by the io pool). */
 void uploads_expire(struct uploads *uploads);
 
 unsigned uploads_count(struct uploads *uploads);
@@ -72,10 +73,11 @@ void uploads_measure(struct uploads *uploads);
 typedef void (*upload_done_fn)(void *arg, int err, struct upload *upload,
                                const struct fault *fault);
 
-/* Begin an upload; it is claimed by the caller. ERR_UPLOAD_LIMIT, ERR_DISK_FULL, ERR_BUSY. */
+/* Begin an upload; it is claimed by the caller. `client` is who asks (not 0), for the sharing of
+ * uploads.max: a number for each network address. ERR_UPLOAD_LIMIT, ERR_DISK_FULL, ERR_BUSY. */
 void upload_create(struct uploads *uploads, struct slice repository, struct slice identity,
-                   enum digest_algorithm algorithm, struct queue *reply, upload_done_fn done,
-                   void *arg);
+                   uint64_t client, enum digest_algorithm algorithm, struct queue *reply,
+                   upload_done_fn done, void *arg);
 
 /* Continue one. ERR_UPLOAD_UNKNOWN (also for another repository or identity), ERR_UPLOAD_BUSY. */
 void upload_claim(struct uploads *uploads, struct slice id, struct slice repository,
@@ -102,6 +104,10 @@ uint64_t upload_offset(const struct upload *upload);
  * failure stays; release or cancel. */
 int upload_write(struct upload *upload, struct slice bytes, size_t *taken,
                  struct fault *fault) MUST_CHECK;
+/* Take bytes without a copy: at most *n of them may be put at *bytes, and upload_filled says at once
+ * how many were. *n 0: as a *taken of 0. Errors as upload_write. */
+int upload_room(struct upload *upload, void **bytes, size_t *n, struct fault *fault) MUST_CHECK;
+void upload_filled(struct upload *upload, size_t n);
 void upload_set_wake(struct upload *upload, void (*wake)(void *arg), void *arg);
 
 /* All bytes taken are hashed and in the file (not synced): before a PATCH is answered. */

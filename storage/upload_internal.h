@@ -6,6 +6,7 @@
  *   upload.c         what a claimer does       upload_finish.c  ... to end it as a blob
  *   upload_step.c    states, claims, the steps of asynchronous functions
  *   upload_pipe.c    buffers and the jobs that empty them
+ *   upload_clients.c who has how many, and whose go when there are too many
  *
  * One mutex, uploads->mutex, guards the table, the buffers, every upload's state and its counts of
  * work. It is held for instructions, never over a system call that may wait. What it does not guard
@@ -75,8 +76,10 @@ struct upload_claim {
 struct upload {
     LIST_ENTRY(upload) in_bucket;
     TAILQ_ENTRY(upload) in_idle;
+    TAILQ_ENTRY(upload) in_client_idle;
     TAILQ_ENTRY(upload) in_waiters;
     struct uploads *uploads;
+    struct upload_client *client;
     char id[UPLOAD_ID_SIZE + 1];
     struct upload_meta meta; /* its names are in `names` */
     char *names;
@@ -109,6 +112,10 @@ struct upload {
     struct digest_gate_pass pass;
 };
 
+#define UPLOAD_CLIENT_BITS 12
+#define UPLOAD_CLASSES     33 /* of clients, by the power of two of how many uploads they have */
+
+LIST_HEAD(upload_client_list, upload_client);
 LIST_HEAD(upload_bucket, upload);
 TAILQ_HEAD(upload_list, upload);
 
@@ -122,6 +129,7 @@ struct uploads {
     unsigned jobs; /* of all uploads */
     unsigned count;
     struct upload_bucket buckets[UPLOADS_BUCKETS];
+    struct upload_client_list clients[1 << UPLOAD_CLIENT_BITS], classes[UPLOAD_CLASSES];
     struct upload_list idle;    /* longest first */
     struct upload_list waiters; /* for a buffer; longest first */
     unsigned buffers_used;
@@ -172,17 +180,25 @@ void upload_rehash(struct upload *upload, enum digest_algorithm algorithm,
 void upload_file_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE]);
 void upload_meta_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE]);
 struct upload *uploads_new(struct uploads *uploads, const char *id, const struct upload_meta *meta);
-void uploads_add_locked(struct uploads *uploads, struct upload *upload);
+/* `client`: as upload_create. */
+void uploads_add_locked(struct uploads *uploads, struct upload *upload, uint64_t client);
 struct upload *uploads_find_locked(struct uploads *uploads, struct slice id);
 void uploads_forget_locked(struct upload *upload);
 void uploads_free(struct upload *upload);
 int uploads_admit_locked(const struct uploads *uploads, uint64_t incoming_bytes,
                          struct fault *fault) MUST_CHECK;
-/* Make room for one more: removes the upload nobody has touched for longest, when it is empty and
- * has been let alone for a minute. False when there is none. */
-bool uploads_evict_locked(struct uploads *uploads);
 /* Remove the files; then forgotten, and freed when there is no claim. */
 void uploads_remove_locked(struct upload *upload);
+
+/* upload_clients.c: an upload counts for its client from add to remove. */
+void upload_clients_add_locked(struct upload *upload, uint64_t key);
+void upload_clients_remove_locked(struct upload *upload);
+/* Nobody works on it from now on, or somebody does again (or it is about to be removed). */
+void upload_idle_begin_locked(struct upload *upload);
+void upload_idle_end_locked(struct upload *upload);
+/* Make room for one more upload of the client `key`: removes an idle one. False when none may go.
+ */
+bool upload_clients_evict_locked(struct uploads *uploads, uint64_t key);
 
 /* upload_pipe.c */
 /* One more job; `job` or a buffer's. */

@@ -100,7 +100,7 @@ void upload_settle_locked(struct upload *upload)
     upload->fd = -1;
     upload_set_state_locked(upload, upload->hasher != NULL ? UPLOAD_IDLE : UPLOAD_COLD);
     upload->idle_since_ms = clock_mono_ms();
-    TAILQ_INSERT_TAIL(&upload->uploads->idle, upload, in_idle);
+    upload_idle_begin_locked(upload);
 }
 
 /* On the claimer's thread, some time after the claim was posted. */

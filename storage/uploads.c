@@ -22,9 +22,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define META_SUFFIX   ".meta"
-#define EVICT_IDLE_MS 60000
-#define TEMP_SUFFIX   ".new"
+#define META_SUFFIX ".meta"
+#define TEMP_SUFFIX ".new"
+/* Of one uploads_expire: pushes wait behind the removal of files. */
+#define EXPIRE_MAX 4000
 
 void upload_file_name(const struct upload *upload, char name[UPLOAD_NAME_SIZE])
 {
@@ -78,8 +79,9 @@ struct upload *uploads_new(struct uploads *uploads, const char *id, const struct
     return upload;
 }
 
-void uploads_add_locked(struct uploads *uploads, struct upload *upload)
+void uploads_add_locked(struct uploads *uploads, struct upload *upload, uint64_t client)
 {
+    upload_clients_add_locked(upload, client);
     LIST_INSERT_HEAD(bucket_of(uploads, upload->id), upload, in_bucket);
     uploads->count++;
 }
@@ -102,6 +104,7 @@ struct upload *uploads_find_locked(struct uploads *uploads, struct slice id)
 void uploads_forget_locked(struct upload *upload)
 {
     LIST_REMOVE(upload, in_bucket);
+    upload_clients_remove_locked(upload);
     upload->uploads->count--;
 }
 
@@ -169,26 +172,6 @@ void uploads_remove_locked(struct upload *upload)
     upload_job_begin_locked(upload, upload->uploads->parts.io, &upload->job);
 }
 
-/* Whoever only begins uploads must not keep others from pushing. */
-bool uploads_evict_locked(struct uploads *uploads)
-{
-    uint64_t now = clock_mono_ms();
-    struct upload *upload;
-
-    TAILQ_FOREACH(upload, &uploads->idle, in_idle)
-    {
-        /* cppcheck-suppress uninitvar ; it cannot see through TAILQ_FOREACH */
-        if (now - upload->idle_since_ms < EVICT_IDLE_MS)
-            return false;
-        if (upload->received == 0) {
-            TAILQ_REMOVE(&uploads->idle, upload, in_idle);
-            uploads_remove_locked(upload);
-            return true;
-        }
-    }
-    return false;
-}
-
 void uploads_expire(struct uploads *uploads)
 {
     uint64_t now = clock_mono_ms();
@@ -197,9 +180,9 @@ void uploads_expire(struct uploads *uploads)
 
     pthread_mutex_lock(&uploads->mutex);
     uint64_t limit_ms = (uint64_t)uploads->options.idle_expire_s * 1000;
-    while ((upload = TAILQ_FIRST(&uploads->idle)) != NULL &&
+    while (removed < EXPIRE_MAX && (upload = TAILQ_FIRST(&uploads->idle)) != NULL &&
            now - upload->idle_since_ms > limit_ms) {
-        TAILQ_REMOVE(&uploads->idle, upload, in_idle);
+        upload_idle_end_locked(upload);
         uploads_remove_locked(upload);
         removed++;
     }
@@ -265,7 +248,7 @@ static const char *restore(struct uploads *uploads, const char *id, const char *
     upload->written = upload->received;
     upload->idle_since_ms = now > age ? now - age : 0;
     upload->state = UPLOAD_COLD;
-    uploads_add_locked(uploads, upload);
+    uploads_add_locked(uploads, upload, 0);
     return NULL;
 }
 
@@ -340,7 +323,7 @@ static void sort_idle(struct uploads *uploads)
         }
     qsort(all, n, sizeof(struct upload *), compare_idle);
     for (unsigned i = 0; i < n; i++)
-        TAILQ_INSERT_TAIL(&uploads->idle, all[i], in_idle);
+        upload_idle_begin_locked(all[i]);
     free(all);
 }
 
@@ -387,7 +370,7 @@ void uploads_close(struct uploads *uploads)
     pthread_mutex_unlock(&uploads->mutex);
     for (unsigned i = 0; i < UPLOADS_BUCKETS; i++)
         while ((upload = LIST_FIRST(&uploads->buckets[i])) != NULL) {
-            LIST_REMOVE(upload, in_bucket);
+            uploads_forget_locked(upload);
             uploads_free(upload);
         }
     uploads_trim_locked(uploads, uploads->cache_n);

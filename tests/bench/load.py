@@ -1,62 +1,98 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load: wrk for many small requests, sockets and curl for bodies."""
+"""Load: wrk for many small requests, http_load for what wrk cannot, sockets and curl for bodies."""
 
+import json
 import os
 import re
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
+from typing import Optional
 
 import command
 import http1
-from image import digest_of
-from registry import OCTETS, Registry, with_query
+from image import OCI_MANIFEST, digest_of
+from registry import OCTETS, Registry, path_of, with_query
 
-UNITS = {'us': 1e-6, 'ms': 1e-3, 's': 1.0, 'm': 60.0}
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Some peers hide OCI manifests from clients without it.
+ACCEPT = (f'Accept: {OCI_MANIFEST}',)
 
 
+@dataclass
 class Result:
-    """What one case gave: a rate or a time, CPU per request, latencies."""
+    """What one case gave; `value` None: nothing, and `note` says why."""
 
-    def __init__(self, value, unit, cpu_us=None, p50=None, p99=None, errors=0):
-        self.value = value
-        self.unit = unit
-        self.cpu_us = cpu_us
-        self.p50 = p50
-        self.p99 = p99
-        self.errors = errors
-
-
-def seconds(text):
-    match = re.fullmatch(r'([0-9.]+)(us|ms|s|m)', text)
-    # A run with too few requests has none.
-    return float(match.group(1)) * UNITS[match.group(2)] if match else None
+    value: Optional[float]
+    unit: str = ''
+    cpu_us: Optional[float] = None    # of the server, for each request
+    memory: Optional[tuple] = None    # (RssAnon, RssFile) in bytes, when the case was over
+    errors: int = 0
+    note: str = ''
 
 
-def wrk(peer, target, connections, duration, script=None, fields=(), arguments=()):
+def not_measured(why):
+    return Result(None, note=why)
+
+
+def program(name):
+    """One of the C programs beside this file, as make built it."""
+    return os.path.join(os.path.dirname(os.environ['TIDEMARK']), 'tests', 'bench', name)
+
+
+def script(name):
+    return os.path.join(HERE, name)
+
+
+class Cpu:
+    """CPU seconds of a peer while this is open."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        self.seconds = 0.0
+
+    def __enter__(self):
+        self._before = self.peer.cpu_seconds()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = self.peer.cpu_seconds() - self._before
+
+    def us_each(self, count):
+        return self.seconds * 1e6 / max(count, 1)
+
+
+def wrk(peer, target, connections, seconds, lua=None, fields=ACCEPT, arguments=()):
     """Requests a second, with the server's CPU time for each."""
-    argv = [command.find('wrk'), '-t1', f'-c{connections}', f'-d{duration}s', '--latency']
+    argv = [command.find('wrk'), '-t1', f'-c{connections}', f'-d{seconds}s', '--timeout', '30s']
     for field in fields:
         argv += ['-H', field]
-    if script is not None:
-        argv += ['-s', script]
+    if lua is not None:
+        argv += ['-s', script(lua)]
     argv += [f'http://{peer.address}{target}', '--', *arguments]
-    before = peer.cpu_seconds()
-    text = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
-    cpu = peer.cpu_seconds() - before
+    with Cpu(peer) as cpu:
+        text = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
     rate = float(re.search(r'Requests/sec:\s+([0-9.]+)', text).group(1))
     count = int(re.search(r'(\d+) requests in', text).group(1))
     bad = re.search(r'Non-2xx or 3xx responses: (\d+)', text)
-    return Result(rate, '/s', cpu * 1e6 / max(count, 1),
-                  seconds(re.search(r'50%\s+(\S+)', text).group(1)),
-                  seconds(re.search(r'99%\s+(\S+)', text).group(1)),
-                  int(bad.group(1)) if bad else 0)
+    broken = re.search(r'Socket errors: connect (\d+), read (\d+), write (\d+)', text)
+    errors = (int(bad.group(1)) if bad else 0) + sum(map(int, broken.groups() if broken else ()))
+    return Result(rate, '/s', cpu.us_each(count), errors=errors)
+
+
+def http_load(peer, connections, seconds, *arguments):
+    """(what it printed, CPU µs of the server for each request)."""
+    argv = [program('http_load'), peer.address, str(connections), str(seconds), *arguments]
+    with Cpu(peer) as cpu:
+        text = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+    told = json.loads(text)
+    return told, cpu.us_each(told['requests'])
 
 
 def push_with_curl(peer, repository, path, digest):
-    location = Registry(peer.address).begin_upload(repository)
-    if location.startswith('http'):
-        location = '/' + location.split('/', 3)[3]
+    """POST, then PUT of a file; Expect is off, because not every peer answers it at once."""
+    location = path_of(Registry(peer.address).begin_upload(repository))
     subprocess.run(['curl', '-sSf', '-o', os.devnull, '-H', 'Expect:', '-H',
                     'Content-Type: application/octet-stream', '-T', path,
                     f'http://{peer.address}{with_query(location, "digest=" + digest)}'],
@@ -92,7 +128,7 @@ def in_threads(work, items, count):
 
 
 class BlobPusher:
-    """Pushes blobs in memory over keep-alive connections, one a thread."""
+    """Pushes (digest, bytes) over keep-alive connections, one a thread."""
 
     def __init__(self, peer, repository):
         self.peer = peer
@@ -104,13 +140,16 @@ class BlobPusher:
             self.local.connection = http1.Connection(self.peer.address)
         return self.local.connection
 
-    def __call__(self, content):
+    def __call__(self, blob):
+        digest, content = blob
         connection = self.connection()
         answer = connection.request('POST', f'/v2/{self.repository}/blobs/uploads/')
-        location = answer.field('location')
-        if location.startswith('http'):
-            location = '/' + location.split('/', 3)[3]
-        answer = connection.request(
-            'PUT', with_query(location, f'digest={digest_of(content)}'), OCTETS, content)
+        location = path_of(answer.field('location'))
+        answer = connection.request('PUT', with_query(location, f'digest={digest}'), OCTETS,
+                                    content)
         if answer.status != 201:
             raise RuntimeError(f'{self.peer.name}: PUT of a blob: {answer.status} {answer.body!r}')
+
+
+def with_digest(content):
+    return digest_of(content), content

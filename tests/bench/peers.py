@@ -7,19 +7,36 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
-import urllib.error
-import urllib.request
 
 import command
+import http1
 
 START_SECONDS = 30
-TICKS = os.sysconf('SC_CLK_TCK')
 
 
 def free_port():
     with socket.create_server(('127.0.0.1', 0)) as listener:
         return listener.getsockname()[1]
+
+
+def lines_of(*argv):
+    try:
+        return subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True).stdout.splitlines()
+    except OSError:
+        return []
+
+
+def first_line(*argv):
+    return (lines_of(*argv) or ['unknown version'])[0]
+
+
+def cpu_clock(pid):
+    """The clock of another process's CPU time, as clock_getcpuclockid(3) makes it; finer than the
+    ticks in /proc/PID/stat."""
+    return (~pid << 3) | 2
 
 
 def status_field(pid, name):
@@ -37,6 +54,8 @@ class Peer:
     name = ''
     takes_pushes = True
     is_registry = True
+    is_machine = False
+    ready_target = '/v2/'
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix='bench-')
@@ -51,6 +70,14 @@ class Peer:
     def is_there(cls):
         return True
 
+    @classmethod
+    def version(cls):
+        """As the program tells it, in one line."""
+        raise NotImplementedError
+
+    def data(self):
+        return self.path('data')
+
     def argv(self):
         raise NotImplementedError
 
@@ -61,27 +88,25 @@ class Peer:
         return os.path.join(self.directory, *parts)
 
     def start(self):
-        """Returns the seconds until it answers."""
+        """Returns the seconds from exec until it is ready."""
         self.write_files()
-        began = time.monotonic()
         with open(self.path('log'), 'ab') as log:
+            began = time.monotonic()
             self.process = subprocess.Popen(self.argv(), stdout=log, stderr=log,
                                             cwd=self.directory)
-        while not self.answers():
+        while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() - began > START_SECONDS:
                 with open(self.path('log'), encoding='utf-8', errors='replace') as log:
                     raise RuntimeError(f'{self.name} did not start: {log.read()[-2000:]}')
-            time.sleep(0.002)
+            time.sleep(0.001)
         return time.monotonic() - began
 
-    def answers(self):
+    def is_ready(self):
         try:
-            with urllib.request.urlopen(f'http://{self.address}/v2/', timeout=1):
-                return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
+            answer = http1.request(self.address, 'GET', self.ready_target, timeout=5)
+        except (OSError, http1.Closed):
             return False
+        return answer.status < 500
 
     def stop(self):
         if self.process is not None:
@@ -109,16 +134,38 @@ class Peer:
                      for name in ('RssAnon', 'RssFile'))
 
     def cpu_seconds(self):
-        total = 0
-        for pid in self.pids():
-            with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as file:
-                fields = file.read().rsplit(')', 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        return sum(time.clock_gettime(cpu_clock(pid)) for pid in self.pids())
+
+
+class PeakMemory:
+    """The most RssAnon a peer has while this is open, and its RssFile then; in bytes."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        self.peak = (0, 0)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self):
+        while not self._end.wait(0.02):
+            self.peak = max(self.peak, self.peer.memory())
 
 
 class Tidemark(Peer):
     name = 'tidemark'
+    ready_target = '/readyz'
+
+    @classmethod
+    def version(cls):
+        return first_line(os.environ['TIDEMARK'], '--version').split()[-1]
 
     def write_files(self):
         with open(self.path('tidemark.yaml'), 'w', encoding='utf-8') as file:
@@ -134,6 +181,11 @@ class Distribution(Peer):
 
     name = 'distribution v3'
     program = 'registry'
+
+    @classmethod
+    def version(cls):
+        """The last word; one built by `go install` adds that it knows no more."""
+        return first_line(command.find(cls.program), '--version').split()[-1].split('+unknown')[0]
 
     @classmethod
     def is_there(cls):
@@ -164,6 +216,11 @@ class Nginx(Peer):
     name = 'nginx static'
     takes_pushes = False
     is_registry = False
+    ready_target = '/'
+
+    @classmethod
+    def version(cls):
+        return first_line(command.find('nginx'), '-v').rpartition('/')[2]
 
     @classmethod
     def is_there(cls):

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import socket
 import sys
 import tarfile
 import threading
@@ -15,6 +14,7 @@ import threading
 import check
 import command
 import http1
+from event_stream import EventStream
 from image import (Artifact, Image, Index, digest_of, noise, to_json, descriptor,
                    OCI_CONFIG, OCI_INDEX, OCI_MANIFEST)
 from registry import Registry
@@ -462,76 +462,11 @@ def long_poll_ends(server):
     check.equal(document, {'events': [], 'last': begin})
 
 
-class Stream:
-    """A client of server-sent events on a bare socket."""
-
-    def __init__(self, server, query='', last_id=None, receive_buffer=None):
-        host, port = server.address.rsplit(':', 1)
-        self.socket = socket.socket()
-        if receive_buffer is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(60)
-        self.socket.connect((host, int(port)))
-        self._raw = b''
-        self._text = b''
-        self.ended = False
-        fields = {'Accept': 'text/event-stream'}
-        if last_id is not None:
-            fields['Last-Event-ID'] = str(last_id)
-        self.socket.sendall(http1.head(server.address, 'GET', f'/api/v1/events{query}', fields))
-        while b'\r\n\r\n' not in self._raw:
-            self._fill()
-        self.head, _, self._raw = self._raw.partition(b'\r\n\r\n')
-
-    def close(self):
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def status(self):
-        return int(self.head.split()[1])
-
-    def _fill(self):
-        data = self.socket.recv(65536)
-        check.true(data != b'', 'the stream ends without its last chunk')
-        self._raw += data
-
-    def _chunk(self):
-        """One more chunk into the text."""
-        while b'\r\n' not in self._raw:
-            self._fill()
-        size = int(self._raw.split(b'\r\n', 1)[0], 16)
-        begin = self._raw.index(b'\r\n') + 2
-        while len(self._raw) < begin + size + 2:
-            self._fill()
-        self._text += self._raw[begin:begin + size]
-        self._raw = self._raw[begin + size + 2:]
-        self.ended = size == 0
-
-    def message(self):
-        """The next event, as its fields; comments are passed over. None at the end."""
-        while True:
-            while b'\n\n' not in self._text:
-                if self.ended:
-                    return None
-                self._chunk()
-            block, _, self._text = self._text.partition(b'\n\n')
-            lines = [line.partition(b': ') for line in block.split(b'\n')
-                     if not line.startswith(b':')]
-            fields = {name.decode(): value.decode() for name, _, value in lines if name}
-            if 'data' in fields:
-                return fields
-
-
 @suite.case('a stream of events, and again from where it was cut')
 def stream(server):
     begin = last_event(server)
     digest = push_tag(server, 'stream', 'before')
-    with Stream(server, f'?after={begin}&types=tag.bound&repo=stream') as events_of:
+    with EventStream(server.address, f'?after={begin}&types=tag.bound&repo=stream') as events_of:
         check.equal(events_of.status(), 200)
         check.contains(events_of.head, b'Content-Type: text/event-stream', 'head')
         first = events_of.message()
@@ -541,7 +476,8 @@ def stream(server):
         second = events_of.message()
         check.equal(json.loads(second['data'])['digest'], digest)
     digests = [push_tag(server, 'stream', f'gone-{i}') for i in range(3)]
-    with Stream(server, f'?after={begin}&types=tag.bound&repo=stream', second['id']) as events_of:
+    with EventStream(server.address, f'?after={begin}&types=tag.bound&repo=stream',
+                     second['id']) as events_of:
         check.equal([json.loads(events_of.message()['data'])['digest'] for _ in range(3)], digests,
                     'after the cut')
 
@@ -564,7 +500,7 @@ def stream_http_10(server):
 @suite.case('a slow reader holds nobody up and misses nothing')
 def slow_reader(server):
     begin = last_event(server)
-    with Stream(server, f'?after={begin}', receive_buffer=4096) as slow:
+    with EventStream(server.address, f'?after={begin}', receive_buffer=4096) as slow:
         image = Image([{'slow': b'reader'}])
         registry(server).push('slow', image, 'first')
         for i in range(120):
@@ -583,7 +519,7 @@ def many_waiters(server):
     for _ in range(2):
         streams = []
         for _ in range(20):
-            streams.append(Stream(server, f'?after={begin}&types=tag.bound&repo=crowd'))
+            streams.append(EventStream(server.address, f'?after={begin}&types=tag.bound&repo=crowd'))
         polls = [http1.Connection(server.address) for _ in range(20)]
         for connection in polls:
             connection.send(http1.head(server.address, 'GET', f'/api/v1/events?after={begin}'
@@ -610,7 +546,7 @@ def waiters(server):
 
 
 def is_free(server):
-    with Stream(server, '?after=last') as one:
+    with EventStream(server.address, '?after=last') as one:
         check.one_of(one.status(), {200, 503}, 'status of a stream')
         return one.status() == 200
 
@@ -626,7 +562,7 @@ def gone(server):
         for connection in polls:
             connection.close()
     check.eventually('all places are free', lambda: waiters(server) == 0)
-    streams = [Stream(server, '?after=last') for _ in range(5)]
+    streams = [EventStream(server.address, '?after=last') for _ in range(5)]
     threads = [threading.Thread(target=one.close) for one in streams]
     for thread in threads:
         thread.start()
@@ -638,7 +574,7 @@ def gone(server):
 @suite.case('streams and polls end when the server stops')
 def stops(server):
     begin = last_event(server)
-    one = Stream(server, f'?after={begin}')
+    one = EventStream(server.address, f'?after={begin}')
     with http1.Connection(server.address) as poll:
         poll.send(http1.head(server.address, 'GET', f'/api/v1/events?after={begin}&wait=60s'))
         check.eventually('both wait', lambda: waiters(server) == 2)

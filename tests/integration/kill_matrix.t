@@ -14,8 +14,10 @@ import sys
 import check
 import kill_matrix
 from image import digest_of
-from kill_matrix import Setting, Traced
+from kill_matrix import Traced
+from ledger import judge
 from server import is_sanitized
+from storage_scenario import SHARED, Setting
 from tap import Suite, note
 
 AT_ONCE = 4   # each waits for the disk and the clock most of the time
@@ -81,7 +83,7 @@ def after_scenario(setting, damage):
         shutil.copytree(origin.server.data, server.data,
                         ignore=shutil.ignore_patterns('control.sock'))
         damage(server, ledger)
-        kill_matrix.judge(server, ledger)
+        judge(server, ledger)
     finally:
         server.remove()
 
@@ -96,7 +98,7 @@ def is_noticed(setting, damage):
 
 
 def lose_blob(server, _):
-    name = digest_of(kill_matrix.SHARED).partition(':')[2]
+    name = digest_of(SHARED).partition(':')[2]
     os.remove(os.path.join(server.data, 'blobs', 'sha256', name[:2], name))
 
 

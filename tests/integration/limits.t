@@ -9,7 +9,6 @@ import os
 import resource
 import select
 import socket
-import struct
 import sys
 import threading
 
@@ -17,7 +16,8 @@ import check
 import http1
 from image import Artifact, OCI_EMPTY, OCI_MANIFEST, descriptor, digest_of, noise, to_json
 from registry import OCTETS, Registry, with_query
-from scenario import events, files_under, metric, serves, serving, uploads_are_gone
+from scenario import (events, files_under, metric, raise_descriptor_limit, reset, serves, serving,
+                      uploads_are_gone)
 from server import is_sanitized
 from tap import Suite, note
 
@@ -31,27 +31,10 @@ def retry_after(answer):
     check.true(value is not None and value.isdigit(), f'Retry-After is {value}')
 
 
-def reset(connection):
-    """Closes with a reset, as a killed client of a busy network does."""
-    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-    connection.close()
-
-
 def at_once(count, work):
     """Runs work(0..count-1) on threads of their own; returns the results in order."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         return list(pool.map(work, range(count)))
-
-
-def raise_descriptor_limit(wanted):
-    """For this program and the servers it starts; returns what there is."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
-            return wanted
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
-    return min(wanted, hard)
 
 
 # ---- Connections

@@ -31,12 +31,22 @@ class Response:
 
 
 class Connection:
-    """`address` is "host:port". Use as a context manager or close it."""
+    """`address` is "host:port". Use as a context manager or close it.
 
-    def __init__(self, address, timeout=60):
+    `receive_buffer` in bytes makes the window small: what is not read soon waits in the server.
+    `source` is the address it comes from.
+    """
+
+    def __init__(self, address, timeout=60, receive_buffer=None, source=None):
         host, port = address.rsplit(':', 1)
         self.host = address
-        self.socket = socket.create_connection((host, int(port)), timeout=timeout)
+        self.socket = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET)
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source is not None:
+            self.socket.bind((source, 0))
+        self.socket.settimeout(timeout)
+        self.socket.connect((host.strip('[]'), int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b''
 

@@ -3,6 +3,9 @@
 
 import contextlib
 import os
+import resource
+import socket
+import struct
 
 import check
 import http1
@@ -73,3 +76,20 @@ def metric(server, name):
         if key == name:
             return float(value)
     raise AssertionError(f'/metrics has no {name}')
+
+
+def reset(connection):
+    """Closes with a reset, as a killed client of a busy network does."""
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    connection.close()
+
+
+def raise_descriptor_limit(wanted):
+    """For this program and the servers it starts; returns what there is."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    return min(wanted, hard)

@@ -124,6 +124,13 @@ class Server:
         self.process.wait()
         self._check_reports()
 
+    def pause(self):
+        """Until resume() it does nothing; what it is sent waits in the kernel."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def restart(self):
         self.stop()
         self.start()

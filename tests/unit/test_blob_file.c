@@ -64,7 +64,7 @@ static int set_up(void)
         return -1;
     io = pool_create("io", 2);
     queue = queue_create();
-    return blob_files_open(&dir, io, &files, NULL);
+    return blob_files_open(&dir, io, 0, &files, NULL);
 }
 
 static int take_down(void)
@@ -234,11 +234,12 @@ static void on_open(void *arg, int err, struct blob_file *file)
     opened->file = file;
 }
 
-static void check_open(const struct digest *digest, int expected, struct slice content)
+static void check_open_in(struct blob_files *in, const struct digest *digest, int expected,
+                          struct slice content)
 {
     struct opened opened = {.err = 1};
 
-    blob_file_open(files, digest, queue, on_open, &opened);
+    blob_file_open(in, digest, queue, on_open, &opened);
     CU_ASSERT_TRUE_FATAL(pump_until(queue, &opened.called));
     CU_ASSERT_EQUAL_FATAL(opened.err, expected);
     if (expected == 0) {
@@ -247,6 +248,11 @@ static void check_open(const struct digest *digest, int expected, struct slice c
     } else {
         CU_ASSERT_PTR_NULL(opened.file);
     }
+}
+
+static void check_open(const struct digest *digest, int expected, struct slice content)
+{
+    check_open_in(files, digest, expected, content);
 }
 
 static void test_open(void)
@@ -330,6 +336,55 @@ static void test_each(void)
     CU_ASSERT_EQUAL(stopped.blobs + stopped.others, 2);
 }
 
+static unsigned open_descriptors(void)
+{
+    DIR *list = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    while (readdir(list) != NULL)
+        n++;
+    closedir(list);
+    return n;
+}
+
+static void test_kept_open(void)
+{
+    struct digest digest;
+    struct blob_files *keeping;
+    unsigned before = open_descriptors();
+
+    digest_compute(DIGEST_SHA256, SLICE("kept"), &digest);
+    CU_ASSERT_EQUAL_FATAL(blob_files_open(&dir, io, 8, &keeping, NULL), 0);
+    CU_ASSERT_EQUAL(blob_file_write(keeping, &digest, SLICE("kept"), NULL), 0);
+    openat2s = 0;
+    for (unsigned i = 0; i < 3; i++)
+        check_open_in(keeping, &digest, 0, SLICE("kept"));
+    CU_ASSERT_EQUAL(openat2s, 1);
+    /* One that is replaced, or gone, is seen at once. */
+    CU_ASSERT_EQUAL(blob_file_write(keeping, &digest, SLICE("kept!"), NULL), 0);
+    check_open_in(keeping, &digest, 0, SLICE("kept!"));
+    CU_ASSERT_EQUAL(openat2s, 2);
+    CU_ASSERT_EQUAL(blob_file_remove(keeping, &digest, NULL), 0);
+    check_open_in(keeping, &digest, ERR_NOT_FOUND, SLICE(""));
+    CU_ASSERT_EQUAL(open_descriptors(), before);
+    /* The pool keeps what it opened, too, and no more than so many are kept. */
+    fail_openat2 = EAGAIN;
+    for (unsigned i = 0; i < 50; i++) {
+        char text[16];
+        struct slice content = slice_make(text, (size_t)snprintf(text, sizeof(text), "kept %u", i));
+        put(content, DIGEST_SHA256);
+        digest_compute(DIGEST_SHA256, content, &digest);
+        check_open_in(keeping, &digest, 0, content);
+    }
+    openat2s = 0;
+    check_open_in(keeping, &digest, 0, SLICE("kept 49"));
+    CU_ASSERT_EQUAL(openat2s, 0);
+    fail_openat2 = 0;
+    CU_ASSERT_TRUE(open_descriptors() <= before + 8);
+    blob_files_close(keeping);
+    CU_ASSERT_EQUAL(open_descriptors(), before);
+}
+
 /* The first start syncs what it makes; later ones find it made and sync nothing. */
 static void test_reopen(void)
 {
@@ -340,7 +395,7 @@ static void test_reopen(void)
     CU_ASSERT_EQUAL(st.st_mode & 07777, 0700);
     CU_ASSERT_EQUAL(fstatat(dir.blobs_fd, "sha512/ff", &st, 0), 0);
     fsyncs = 0;
-    CU_ASSERT_EQUAL_FATAL(blob_files_open(&dir, io, &again, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(blob_files_open(&dir, io, 0, &again, NULL), 0);
     CU_ASSERT_EQUAL(fsyncs, 0);
     blob_files_close(again);
 }
@@ -357,6 +412,7 @@ void test_suites(void)
     CU_add_test(suite, "a failed sync is not repeated", test_failed_sync);
     CU_add_test(suite, "a lost folder is made again", test_lost_folder);
     CU_add_test(suite, "opened from the caches or by the pool", test_open);
+    CU_add_test(suite, "kept open", test_kept_open);
     CU_add_test(suite, "each", test_each);
     CU_add_test(suite, "opened again", test_reopen);
 }

@@ -97,6 +97,8 @@ static void test_broken(void)
 #define CHUNKED(text) SLICE(POST "Transfer-Encoding: chunked\r\n\r\n" text)
     static const struct slice cases[] = {
         CHUNKED("x\r\n"),
+        CHUNKED("1\r\na\r\n0\r\nA: b\r\n c\r\n\r\n"),
+        CHUNKED("1\r\na\r\n0\r\nA: b\r\n\tc\r\n\r\n"),
         CHUNKED("-1\r\n"),
         CHUNKED("0x1\r\na\r\n0\r\n\r\n"),
         CHUNKED("11111111111111111\r\n"),

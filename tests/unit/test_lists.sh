@@ -29,7 +29,7 @@ unlisted()
 		sort -u >"$tmp/listed"
 	find base storage auth registry release server cli conf docs tests -type f \( \
 		-name '*.[ch]' -o -name '*.def' -o -name '*.sh' -o -name '*.py' -o -name '*.t' -o \
-		-name '*.md' -o -name '*.[0-9]' -o -name '*.dict' -o -name '*.in' -o \
+		-name '*.md' -o -name '*.go' -o -name 'go.*' -o -name '*.[0-9]' -o -name '*.dict' -o -name '*.in' -o \
 		-name '*.sysusers' -o -path 'tests/fuzz/corpus/*' \) 2>/dev/null | sort |
 		awk -v listed="$tmp/listed" '
 		BEGIN { while ((getline line <listed) > 0) known[line] = 1 }

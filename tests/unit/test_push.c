@@ -113,8 +113,8 @@ static struct upload *begin_upload(const char *content)
     struct begun begun = {.done = false};
     size_t taken;
 
-    upload_create(store.uploads, SLICE("a"), SLICE("anonymous"), DIGEST_SHA256, queue, upload_begun,
-                  &begun);
+    upload_create(store.uploads, SLICE("a"), SLICE("anonymous"), 1, DIGEST_SHA256, queue,
+                  upload_begun, &begun);
     CU_ASSERT_TRUE_FATAL(pump_until(queue, &begun.done));
     CU_ASSERT_PTR_NOT_NULL_FATAL(begun.upload);
     CU_ASSERT_EQUAL(upload_write(begun.upload, slice_from_cstr(content), &taken, NULL), 0);

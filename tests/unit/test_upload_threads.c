@@ -100,7 +100,7 @@ static void one_round(struct worker *worker, unsigned round)
     char id[UPLOAD_ID_SIZE + 1] = "";
 
     digest_compute(DIGEST_SHA256, content, &worker->digest);
-    upload_create(bench.uploads, SLICE("r"), SLICE("i"), DIGEST_SHA256, worker->queue, note,
+    upload_create(bench.uploads, SLICE("r"), SLICE("i"), 1, DIGEST_SHA256, worker->queue, note,
                   worker);
     EXPECT(worker, outcome(worker) == 0);
     if (worker->failed_line != 0)

@@ -104,7 +104,7 @@ void bench_start(struct bench *bench, uint64_t buffer_total_bytes)
     bench->io = pool_create("io", 2);
     bench->queue = queue_create();
     bench->gate = digest_gate_create();
-    CU_ASSERT_EQUAL_FATAL(blob_files_open(&bench->dir, bench->io, &bench->files, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(blob_files_open(&bench->dir, bench->io, 0, &bench->files, NULL), 0);
     bench->options = (struct upload_options){
         .buffer_total_bytes = buffer_total_bytes,
         .blob_max_bytes = UINT64_C(1) << 40,
@@ -163,8 +163,8 @@ int bench_create(struct bench *bench, const char *repository, const char *identi
 {
     struct result result = {0};
 
-    upload_create(bench->uploads, slice_from_cstr(repository), slice_from_cstr(identity), algorithm,
-                  bench->queue, result_set, &result);
+    upload_create(bench->uploads, slice_from_cstr(repository), slice_from_cstr(identity), 1,
+                  algorithm, bench->queue, result_set, &result);
     int err = wait_for(bench, &result, NULL);
     CU_ASSERT_EQUAL(result.upload != NULL, err == 0);
     *upload = result.upload;
