@@ -183,7 +183,8 @@ uint64_t http1_body_left(const struct http1 *codec)
     return codec->is_chunked || codec->complete ? 0 : codec->parser.content_length;
 }
 
-/* The parser counts the rest of the body in this field, and looks at nothing else before it is 0. */
+/* The parser counts the rest of the body in this field, and looks at nothing else before it is 0.
+ */
 void http1_body_passed(struct http1 *codec, uint64_t n)
 {
     assert(n < http1_body_left(codec));

@@ -74,8 +74,8 @@ static uint64_t connections_max(const struct settings *settings)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return max;
     uint64_t reserved = RESERVED_DESCRIPTORS + open_files_max(settings);
-    uint64_t room = limit.rlim_cur > 2 * reserved ? (limit.rlim_cur - reserved) / 2
-                                                  : limit.rlim_cur / 4;
+    uint64_t room =
+        limit.rlim_cur > 2 * reserved ? (limit.rlim_cur - reserved) / 2 : limit.rlim_cur / 4;
     if (room >= max)
         return max;
     log_warn("server.limits",

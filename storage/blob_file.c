@@ -5,9 +5,9 @@
  * opens (or says ENOENT) from the kernel's caches or fails with EAGAIN at once. Where the kernel or
  * a sandbox does not know it, every open goes through the pool.
  *
- * What was opened stays open for a while (storage/open_files.h): a GET of a small popular blob spent
- * a quarter of its time on opening and closing. Whoever replaces or removes a file here drops it
- * there, so that no removed one keeps its space.
+ * What was opened stays open for a while (storage/open_files.h): a GET of a small popular blob
+ * spent a quarter of its time on opening and closing. Whoever replaces or removes a file here drops
+ * it there, so that no removed one keeps its space.
  */
 #include "config.h"
 #include "storage/blob_file.h"

@@ -41,8 +41,9 @@ struct blob_file {
 typedef void (*blob_file_open_fn)(void *arg, int err, struct blob_file *file);
 
 /* Open for reading; done(arg, 0, file) gives one reference, drop it with blob_file_unref. Runs
- * `done` before it returns when the file is open or its path is in the kernel's caches (openat2 RESOLVE_CACHED), else
- * through the io pool and `reply`. ERR_NOT_FOUND, ERR_BUSY (out of descriptors), ERR_IO. */
+ * `done` before it returns when the file is open or its path is in the kernel's caches (openat2
+ * RESOLVE_CACHED), else through the io pool and `reply`. ERR_NOT_FOUND, ERR_BUSY (out of
+ * descriptors), ERR_IO. */
 void blob_file_open(struct blob_files *files, const struct digest *digest, struct queue *reply,
                     blob_file_open_fn done, void *arg);
 void blob_file_ref(struct blob_file *file);

@@ -148,8 +148,7 @@ void open_files_put(struct open_files *files, const struct digest *digest, struc
         struct place *place = choose_locked(set);
         old = empty_locked(place);
         blob_file_ref(file);
-        *place =
-            (struct place){.digest = *digest, .file = file, .opened_ms = now, .used_ms = now};
+        *place = (struct place){.digest = *digest, .file = file, .opened_ms = now, .used_ms = now};
     }
     pthread_mutex_unlock(&set->mutex);
     let_go(old);

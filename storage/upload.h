@@ -104,8 +104,8 @@ uint64_t upload_offset(const struct upload *upload);
  * failure stays; release or cancel. */
 int upload_write(struct upload *upload, struct slice bytes, size_t *taken,
                  struct fault *fault) MUST_CHECK;
-/* Take bytes without a copy: at most *n of them may be put at *bytes, and upload_filled says at once
- * how many were. *n 0: as a *taken of 0. Errors as upload_write. */
+/* Take bytes without a copy: at most *n of them may be put at *bytes, and upload_filled says at
+ * once how many were. *n 0: as a *taken of 0. Errors as upload_write. */
 int upload_room(struct upload *upload, void **bytes, size_t *n, struct fault *fault) MUST_CHECK;
 void upload_filled(struct upload *upload, size_t n);
 void upload_set_wake(struct upload *upload, void (*wake)(void *arg), void *arg);

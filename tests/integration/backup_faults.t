@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import sys
 
 import backups
@@ -66,7 +67,11 @@ def traced(call, n, *verb):
     result = servers.subprocess.run(
         [command.find('strace'), *run, servers.binary(), *verb],
         stdin=servers.subprocess.DEVNULL, stdout=servers.subprocess.PIPE,
-        stderr=servers.subprocess.PIPE, check=False, timeout=120)
+        stderr=servers.subprocess.PIPE, check=False, timeout=120,
+        # The leak checker cannot work under strace.
+        env={**os.environ, 'ASAN_OPTIONS': 'detect_leaks=0'})
+    check.one_of(result.returncode, {0, -signal.SIGKILL},
+                 f'{verb[0]} at {call} number {n}: {result.stderr[-2000:]}')
     return None if result.returncode == 0 else result
 
 
@@ -115,7 +120,7 @@ def backup_killed(_):
                              before, after)
         check_restores(work, second_last, second.check)
         note(f'{killed} kills')
-        check.true(killed > 20, 'hardly any')
+        check.true(killed > 10, 'hardly any')
         check.eventually('no backup holds up removing',
                          lambda: metric(server, 'tidemark_backups') == 0)
 
@@ -159,7 +164,7 @@ def restore_killed(_):
             killed = kill_points(lambda: ('restore', '--data', data, '--from', target, '--quiet'),
                                  before, after)
             note(f'{killed} kills')
-            check.true(killed > 20, 'hardly any')
+            check.true(killed > 10, 'hardly any')
 
 
 def check_cut(restored, point):
