@@ -74,6 +74,71 @@ static void test_sizes(void)
     bench_stop(&bench);
 }
 
+static void wake_room(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* As a worker receives: into the buffer itself, with a copy in between now and then. */
+static void send_into_room(struct upload *upload, struct slice bytes)
+{
+    bool has_room = true;
+
+    upload_set_wake(upload, wake_room, &has_room);
+    for (unsigned turn = 0; bytes.n > 0; turn++) {
+        size_t n = bytes.n < 60000 ? bytes.n : 60000;
+        size_t wanted = n;
+        void *room;
+
+        CU_ASSERT_TRUE_FATAL(pump_until(bench.queue, &has_room));
+        if (turn % 3 == 2) {
+            CU_ASSERT_EQUAL_FATAL(upload_write(upload, slice_sub(bytes, 0, n), &n, NULL), 0);
+        } else {
+            CU_ASSERT_EQUAL_FATAL(upload_room(upload, &room, &n, NULL), 0);
+            CU_ASSERT_TRUE_FATAL(n <= wanted);
+            if (n > 0) {
+                memcpy(room, bytes.p, n);
+                upload_filled(upload, n);
+            }
+        }
+        has_room = n > 0;
+        bytes = slice_sub(bytes, n, bytes.n);
+    }
+    upload_set_wake(upload, NULL, NULL);
+}
+
+static void test_room(void)
+{
+    size_t size = (2u << 20) + 5;
+    char *bytes = bench_bytes(size);
+    struct slice content = slice_make(bytes, size);
+    struct digest digest = bench_digest(content, DIGEST_SHA256);
+    void *room;
+
+    bench_start(&bench, ROOMY);
+    struct upload *upload = create(DIGEST_SHA256);
+    send_into_room(upload, content);
+    CU_ASSERT_EQUAL(upload_offset(upload), size);
+    CU_ASSERT_EQUAL_FATAL(bench_finish(&bench, upload, &digest, NULL), 0);
+    CU_ASSERT_TRUE(bench_blob_is(&bench, &digest, content));
+    upload_published(upload);
+    /* No more room than blobs.max_size leaves, and then none. */
+    bench.options.blob_max_bytes = 10;
+    uploads_set_options(bench.uploads, &bench.options);
+    upload = create(DIGEST_SHA256);
+    size_t n = 100;
+    CU_ASSERT_EQUAL_FATAL(upload_room(upload, &room, &n, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(n, 10);
+    memcpy(room, bytes, n);
+    upload_filled(upload, n);
+    CU_ASSERT_EQUAL(upload_room(upload, &room, &n, NULL), ERR_BLOB_TOO_LARGE);
+    CU_ASSERT_EQUAL(n, 0);
+    upload_release(upload);
+    CU_ASSERT_TRUE(bench_wait_count(&bench, 0));
+    free(bytes);
+    bench_stop(&bench);
+}
+
 /* PATCH after PATCH, each a claim of its own. */
 static void test_chunks(void)
 {
@@ -357,6 +422,7 @@ void test_suites(void)
     CU_pSuite suite = CU_add_suite("upload", NULL, NULL);
 
     CU_add_test(suite, "blobs of many sizes", test_sizes);
+    CU_add_test(suite, "received without a copy", test_room);
     CU_add_test(suite, "in chunks", test_chunks);
     CU_add_test(suite, "claims", test_claims);
     CU_add_test(suite, "a wrong digest keeps the upload", test_mismatch);
