@@ -270,16 +270,11 @@ static int take_lock(struct datadir *dir, struct fault *fault)
     return 0;
 }
 
-/* Folder `name` below the directory, made and synced when absent. *fd may be NULL. */
+/* Folder `name` below the directory, made when absent. *fd may be NULL. */
 static int open_folder(const struct datadir *dir, const char *name, int *fd, struct fault *fault)
 {
-    if (mkdirat(dir->fd, name, 0700) == 0) {
-        int err = sync_dir(dir->fd, dir->path, fault);
-        if (err != 0)
-            return err;
-    } else if (errno != EEXIST) {
+    if (mkdirat(dir->fd, name, 0700) != 0 && errno != EEXIST)
         return fail_write(errno, "create a folder", dir->path, fault);
-    }
     int folder = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
         return fault_set_errno(fault, errno, "cannot open folder %s/%s", dir->path, name);
@@ -304,9 +299,8 @@ static int make_root(const char *path, struct fault *fault)
 
     if (n <= 0 || (size_t)n >= sizeof(parent))
         return fault_set(fault, ERR_CONFIG, "storage.path is empty or too long");
-    if (mkdir(path, 0700) != 0) {
-        if (errno == EEXIST)
-            return 0;
+    bool is_new = mkdir(path, 0700) == 0;
+    if (!is_new && errno != EEXIST) {
         if (errno == ENOENT)
             return fault_set(fault, ERR_CONFIG,
                              "the directory above %s does not exist: create it, or correct "
@@ -314,7 +308,11 @@ static int make_root(const char *path, struct fault *fault)
                              path);
         return fail_write(errno, "create the data directory", path, fault);
     }
+    /* Also when it was there: who made it may have been killed before this. A parent that we may
+     * not open means that somebody else made it. */
     int fd = open(dirname(parent), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && !is_new)
+        return 0;
     if (fd < 0)
         return fault_set_errno(fault, errno, "cannot open the directory above %s to sync it", path);
     int err = sync_dir(fd, path, fault);
@@ -408,6 +406,9 @@ static int set_up(struct datadir *dir, bool restoring, struct fault *fault)
         err = open_folder(dir, BLOBS_NAME, &dir->blobs_fd, fault);
     if (err == 0)
         err = open_folder(dir, UPLOADS_NAME, &dir->uploads_fd, fault);
+    /* Also when all was there: who made it may have been killed before this. */
+    if (err == 0)
+        err = sync_dir(dir->fd, dir->path, fault);
     return err;
 }
 
