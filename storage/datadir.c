@@ -522,12 +522,14 @@ void datadir_drop_index_cache(const struct datadir *dir)
 void datadir_drop_unborn_index(const struct datadir *dir)
 {
     struct stat st;
-    const off_t least = 2 * (off_t)sysconf(_SC_PAGESIZE); /* of an index that opens */
+    /* As long as an index without a row: LMDB makes it without a sync, so a power cut can leave it
+     * empty, torn or full of zeros. */
+    const off_t rowless = 2 * (off_t)sysconf(_SC_PAGESIZE);
 
     if (faccessat(dir->blobs_fd, "sha256", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
         return;
     if (fstatat(dir->fd, INDEX_NAME "/data.mdb", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISREG(st.st_mode) && st.st_size < least)
+        S_ISREG(st.st_mode) && st.st_size <= rowless)
         unlinkat(dir->fd, INDEX_NAME "/data.mdb", 0);
 }
 

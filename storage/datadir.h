@@ -47,8 +47,8 @@ int datadir_mark_damaged(const struct datadir *dir, struct fault *fault) MUST_CH
 bool datadir_is_marked(const struct datadir *dir);
 int datadir_clear_mark(const struct datadir *dir, struct fault *fault) MUST_CHECK;
 
-/* Removes an index that a first start could not finish, being cut off or out of disk: too short to
- * hold a row, in a directory that never had a place for blobs. */
+/* Removes an index that a first start could not finish, being cut off or out of disk or power: too
+ * short to hold a row, in a directory that never had a place for blobs. */
 void datadir_drop_unborn_index(const struct datadir *dir);
 
 /* Ask the kernel to drop its cached pages of the index files. */
