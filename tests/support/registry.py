@@ -92,8 +92,13 @@ class Registry:
     # ---- Lists
 
     def tags(self, repository):
-        answer = check.status(self.request('GET', f'/v2/{repository}/tags/list'), 200)
-        return json.loads(answer.body)['tags']
+        """All of them, however many pages that is."""
+        tags, target = [], f'/v2/{repository}/tags/list'
+        while target is not None:
+            answer = check.status(self.request('GET', target), 200)
+            tags += json.loads(answer.body)['tags']
+            target = next_page(answer)
+        return tags
 
     def referrers(self, repository, digest, query=''):
         answer = self.request('GET', f'/v2/{repository}/referrers/{digest}{query}')
@@ -103,6 +108,12 @@ class Registry:
 def with_query(location, query):
     """A Location may already have parameters."""
     return location + ('&' if '?' in location else '?') + query
+
+
+def next_page(answer):
+    """The path and query of the page after this one, or None."""
+    link = answer.field('link')
+    return path_of(link.partition('<')[2].partition('>')[0]) if link else None
 
 
 def path_of(location):
