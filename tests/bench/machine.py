@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the machine can do without any server, and what machine it is."""
 
+import glob
 import hashlib
 import itertools
 import os
@@ -37,8 +38,8 @@ class Machine:
 
     def remove_written(self):
         """Not while time is taken: no push removes anything."""
-        for name in os.listdir(self.directory):
-            os.unlink(os.path.join(self.directory, name))
+        for path in glob.glob(os.path.join(glob.escape(self.directory), 'written-*')):
+            os.unlink(path)
 
 
 def file_pieces(path):
