@@ -229,7 +229,7 @@ static int check_foreign(int fd, const char *path, struct fault *fault)
             close(list_fd);
         return err;
     }
-    while (err == 0 && (entry = readdir(list)) != NULL) {
+    while (err == 0 && (errno = 0, entry = readdir(list)) != NULL) {
         bool known = false;
 
         for (size_t i = 0; i < ARRAY_LENGTH(expected); i++)
@@ -240,6 +240,8 @@ static int check_foreign(int fd, const char *path, struct fault *fault)
                             "set storage.path to an empty or new directory",
                             path, entry->d_name);
     }
+    if (err == 0 && errno != 0)
+        err = fault_set_errno(fault, errno, "cannot list %s", path);
     closedir(list);
     return err;
 }
