@@ -313,6 +313,7 @@ static int serve_store(struct process *process)
     if (err != 0) {
         if (process->listeners != NULL)
             listeners_close(process->listeners);
+        event_base_free(process->base);
         return complain(&fault, err);
     }
     process->server.tag_gate = digest_gate_create();
