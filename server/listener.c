@@ -263,7 +263,8 @@ void listeners_start(struct listeners *all, uint64_t max_connections)
 {
     all->max_connections = max_connections;
     for (unsigned i = 0; i < all->n; i++) {
-        event_add(all->each[i].event, NULL);
+        if (event_add(all->each[i].event, NULL) != 0)
+            fatal("connections cannot be watched for", errno);
         log_listening(all->each[i].fd);
     }
 }
