@@ -9,6 +9,7 @@ fails, does the work, and what was in the data directory is there.
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,9 @@ START_SWEEPS = [('alloc', 'hard', False), ('alloc', 'hard', True), ('fixed', 'ha
                 ('put', 'hard', False), ('put', 'full', True),
                 ('call', 'hard', False), ('call', 'hard', True),
                 ('call', 'full', False), ('call', 'full', True), ('call', 'short', True)]
+
+# The n-th that there is not.
+NEVER = 1 << 40
 
 STARTS = []
 
@@ -61,15 +65,17 @@ class Start:
         self.name = name
         self.in_ci = in_ci
 
-    def sweep(self, kind, way, sticky, totals, step=1, limit=None):
-        """n = 1, 1 + step, ... until nothing fires; returns how many did."""
-        fired, findings, more = 0, [], True
+    def sweep(self, kind, way, sticky, totals, limit):
+        """About `limit` of the calls, evenly: a start has thousands. Returns how many failed."""
+        fired, findings, more, step = 0, [], True, None
         while more and len(findings) < FINDINGS_MAX:
             # A finding may have spoilt the directory.
             with self._directory() as (server, calls):
+                step = step or 1 + self._count(server, calls, kind, way) // limit
                 while more:
                     n = 1 + fired * step
                     try:
+                        self.again(server)
                         calls.arm(n, kind, way, sticky)
                         more = self._one(server, calls, totals,
                                          f'{sweep_name(kind, way, sticky)} {n}')
@@ -79,10 +85,16 @@ class Start:
                         break
                     finally:
                         fired += more
-                        more = more and (limit is None or fired < limit)
         if findings:
             raise Finding(f'{len(findings)} findings, told above; the last: {findings[-1]}')
         return fired
+
+    def _count(self, server, calls, kind, way):
+        self.again(server)
+        calls.arm(NEVER, kind, way)
+        self.go(server, calls)
+        calls.disarm()
+        return calls.count()
 
     @contextlib.contextmanager
     def _directory(self):
@@ -96,6 +108,9 @@ class Start:
         finally:
             server.remove()
             calls.close()
+
+    def again(self, server):
+        """Before each process."""
 
     def _one(self, server, calls, totals, what):
         text = ''
@@ -123,15 +138,21 @@ class Start:
 
 
 class Serve(Start):
-    """`fill(server)` is what the directory holds before, `holds(server)` looks for it."""
+    """`holds(server)` looks for what the directory must hold afterwards. With `is_first` it is empty
+    before each start."""
 
-    def __init__(self, name, fill, holds, in_ci=False):
+    def __init__(self, name, holds, is_first=False, in_ci=False):
         super().__init__(name, in_ci)
-        self.fill = fill
         self.holds = holds
+        self.is_first = is_first
 
     def begin(self, server):
-        self.fill(server)
+        if not self.is_first:
+            fill(server)
+
+    def again(self, server):
+        if self.is_first:
+            shutil.rmtree(server.data, ignore_errors=True)
 
     def go(self, server, calls):
         port = free_port()
@@ -167,8 +188,9 @@ class Serve(Start):
         begin = time.monotonic()
         while process.poll() is None:
             try:
-                if http1.request(address, 'GET', '/readyz').status == 200:
-                    return True
+                with http1.Connection(address, PATIENCE_SECONDS) as connection:
+                    if connection.request('GET', '/readyz').status == 200:
+                        return True
             except (OSError, http1.Closed, AssertionError):
                 pass
             if time.monotonic() > begin + PATIENCE_SECONDS:
@@ -236,14 +258,9 @@ def holds(server):
     check.equal(answer.field('range'), f'0-{len(BEGUN) - 1}', 'the upload that was begun')
 
 
-def empty(server):
-    os.makedirs(server.data, exist_ok=True)
-
-
 def takes_writes(server):
-    content = b'%f' % time.monotonic()
-    digest = Registry.of(server).push_blob('new', content)
-    check.equal(Registry.of(server).get_blob('new', digest).body, content, 'a blob')
+    digest = Registry.of(server).push_blob('new', KEPT)
+    check.equal(Registry.of(server).get_blob('new', digest).body, KEPT, 'a blob')
 
 
 def valid_words(server):
@@ -251,8 +268,8 @@ def valid_words(server):
 
 
 STARTS += [
-    Serve('the start of a server on its data', fill, holds, in_ci=True),
-    Serve('the start of a server on an empty directory', empty, takes_writes),
+    Serve('the start of a server on its data', holds, in_ci=True),
+    Serve('the start of a server on an empty directory', takes_writes, is_first=True),
     Verb('fsck', lambda server: ['fsck', '--data', server.data, '--config', server.config],
          lambda server: ' 0 errors', in_ci=True),
     Verb('check-config', lambda server: ['check-config', '--config', server.config], valid_words,
