@@ -55,8 +55,8 @@ def check_whole(method, answer):
 
 
 class Client:
-    """Asks in a run. `give_up()` is called when no answer comes within `patience` seconds; then the
-    answer must come within `deadline`."""
+    """Asks in a run. `give_up()` is called when no answer comes within `patience` seconds; when it
+    returns true, the answer must come within `deadline`."""
 
     def __init__(self, address, patience=None, give_up=None, deadline=20):
         self.address = address
@@ -70,14 +70,7 @@ class Client:
     def wait(self, connection, read):
         """What `read()` returns; if need be, after giving up the faults."""
         if self.patience is not None:
-            try:
-                # Only the first byte: nothing that was read is lost by giving up.
-                connection.socket.settimeout(self.patience)
-                connection.socket.recv(1, socket.MSG_PEEK)
-            except socket.timeout:
-                self.give_up()
-            except OSError:
-                pass
+            self.wait_patiently(connection.socket)
             connection.socket.settimeout(self.deadline)
         try:
             return read()
@@ -85,6 +78,19 @@ class Client:
             raise Late(f'no answer within {self.deadline} s') from None
         except (http1.Closed, ConnectionError) as error:
             raise Gone(str(error)) from None
+
+    def wait_patiently(self, sock):
+        """For the first byte only: nothing that was read is lost by giving up."""
+        sock.settimeout(self.patience)
+        for _ in range(int(self.deadline / self.patience)):
+            try:
+                sock.recv(1, socket.MSG_PEEK)
+                return
+            except socket.timeout:
+                if self.give_up():
+                    return
+            except OSError:
+                return
 
     def answer(self, connection, wanted, method, target):
         def read():

@@ -18,12 +18,11 @@ import time
 import check
 import http1
 from fault_calls import FaultCalls
-from fault_loop import (CONFIG, DEADLINE_SECONDS, FINDINGS_MAX, Finding, KEPT, PATIENCE_SECONDS,
-                        sweep_name)
+from fault_loop import CONFIG, FINDINGS_MAX, Finding, KEPT, PATIENCE_SECONDS, sweep_name
 from image import digest_of
 from registry import OCTETS, Registry, path_of
 from scenario import is_sound
-from server import REPORTS, Server, StartError, binary
+from server import REPORTS, START_SECONDS, Server, StartError, binary
 from tap import note
 
 # (kind, way, sticky)
@@ -70,7 +69,7 @@ class Start:
         fired, findings, more, step = 0, [], True, None
         while more and len(findings) < FINDINGS_MAX:
             # A finding may have spoilt the directory.
-            with self._directory() as (server, calls):
+            with self._directory(kind) as (server, calls):
                 step = step or 1 + self._count(server, calls, kind, way) // limit
                 while more:
                     n = 1 + fired * step
@@ -97,10 +96,14 @@ class Start:
         return calls.count()
 
     @contextlib.contextmanager
-    def _directory(self):
+    def _directory(self, kind):
         calls = FaultCalls()
         server = Server(config=CONFIG)
         calls.prepare(server)
+        if kind == 'fixed':
+            # OpenSSL loses some bytes when it has no memory to begin with. The other kinds look.
+            options = os.environ.get('ASAN_OPTIONS', '')
+            server.environment['ASAN_OPTIONS'] = f'{options}:detect_leaks=0'
         try:
             self.begin(server)
             yield server, calls
@@ -138,8 +141,8 @@ class Start:
 
 
 class Serve(Start):
-    """`holds(server)` looks for what the directory must hold afterwards. With `is_first` it is empty
-    before each start."""
+    """`holds(server)` looks for what the directory must hold afterwards. With `is_first` it is
+    empty before each start."""
 
     def __init__(self, name, holds, is_first=False, in_ci=False):
         super().__init__(name, in_ci)
@@ -168,7 +171,7 @@ class Serve(Start):
             calls.disarm()
             if ready:
                 process.send_signal(signal.SIGTERM)
-            status = process.wait(DEADLINE_SECONDS)
+            status = process.wait(START_SECONDS)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -185,7 +188,7 @@ class Serve(Start):
 
     def _wait(self, process, address, calls):
         """True when it is ready, False when it has ended."""
-        begin = time.monotonic()
+        begin, first = time.monotonic(), None
         while process.poll() is None:
             try:
                 with http1.Connection(address, PATIENCE_SECONDS) as connection:
@@ -193,9 +196,12 @@ class Serve(Start):
                         return True
             except (OSError, http1.Closed, AssertionError):
                 pass
-            if time.monotonic() > begin + PATIENCE_SECONDS:
+            now = time.monotonic()
+            # It may never be ready while all fail; before the first does, it is only slow.
+            first = first or (now if calls.hit().fired else None)
+            if first is not None and now > first + PATIENCE_SECONDS:
                 calls.disarm()
-            check.true(time.monotonic() < begin + DEADLINE_SECONDS, 'neither ready nor at its end')
+            check.true(now < begin + START_SECONDS, 'neither ready nor at its end')
             time.sleep(0.005)
         return False
 
@@ -217,7 +223,7 @@ class Verb(Start):
         fill(server)
 
     def go(self, server, calls):
-        result = server.run_verb(*self.arguments(server), timeout=DEADLINE_SECONDS)
+        result = server.run_verb(*self.arguments(server), timeout=START_SECONDS)
         text = result.stdout + result.stderr
         if result.returncode != 0:
             check_words(result.returncode, text)
