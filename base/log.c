@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -152,8 +153,10 @@ static void on_thread_end(void *arg)
 
 static void create_key(void)
 {
-    if (pthread_key_create(&key, on_thread_end) != 0)
-        abort();
+    int sys = pthread_key_create(&key, on_thread_end);
+
+    if (sys != 0)
+        fatal("the log has no key for its threads", sys);
 }
 
 /* The calling thread's ring; NULL while there is no log thread to empty it. */
@@ -178,7 +181,7 @@ static struct ring *get_own_ring(void)
     pthread_mutex_unlock(&rings_mutex);
     own_ring = ring;
     if (ring && pthread_setspecific(key, ring) != 0)
-        abort();
+        fatal("no memory for the log of a thread", 0);
     return ring;
 }
 
@@ -338,15 +341,16 @@ void log_start(void)
     pthread_mutex_unlock(&output_mutex);
     wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (wake_fd < 0)
-        abort();
+        fatal("the event of the log thread cannot be made", errno);
     pthread_mutex_lock(&rings_mutex);
     atomic_store_explicit(&is_running, true, memory_order_release);
     has_thread = true;
     pthread_mutex_unlock(&rings_mutex);
     sigfillset(&all); /* signals are main's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, log_thread, NULL) != 0)
-        abort();
+    int sys = pthread_create(&thread, NULL, log_thread, NULL);
+    if (sys != 0)
+        fatal("the log thread cannot be started", sys);
     pthread_setname_np(thread, "log");
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "base/metric.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -171,8 +172,10 @@ static void on_thread_end(void *arg)
 
 static void create_key(void)
 {
-    if (pthread_key_create(&key, on_thread_end) != 0)
-        abort();
+    int sys = pthread_key_create(&key, on_thread_end);
+
+    if (sys != 0)
+        fatal("the metrics have no key for their threads", sys);
 }
 
 static struct block *create_block(void)
@@ -182,7 +185,7 @@ static struct block *create_block(void)
         aligned_alloc(CACHE_LINE, (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
 
     if (!block)
-        abort();
+        fatal("no memory for the metrics of a thread", 0);
     block->cells_n = cells_n;
     for (size_t i = 0; i < cells_n; i++)
         atomic_init(&block->cells[i], 0);
@@ -209,7 +212,7 @@ static __attribute__((noinline)) struct block *take_block(void)
     block->is_used = true;
     pthread_mutex_unlock(&blocks_mutex);
     if (pthread_setspecific(key, block) != 0)
-        abort();
+        fatal("no memory for the metrics of a thread", 0);
     own_block = block;
     return block;
 }

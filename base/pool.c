@@ -3,6 +3,7 @@
 
 #include "base/pool.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 
 #include <pthread.h>
@@ -63,8 +64,9 @@ static void start_threads(struct pool *pool)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (unsigned i = 0; i < pool->threads_n; i++) {
-        if (pthread_create(&pool->threads[i], NULL, pool_thread, pool) != 0)
-            abort();
+        int sys = pthread_create(&pool->threads[i], NULL, pool_thread, pool);
+        if (sys != 0)
+            fatal("a thread of a pool cannot be started", sys);
         snprintf(name, sizeof(name), "%.10s-%u", pool->name, i % 1000);
         pthread_setname_np(pool->threads[i], name);
     }

@@ -3,6 +3,7 @@
 
 #include "base/queue.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ struct queue *queue_create(void)
 
     queue->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (queue->fd < 0)
-        abort();
+        fatal("the event of a queue cannot be made", errno);
     pthread_mutex_init(&queue->mutex, NULL);
     return queue;
 }

@@ -133,6 +133,12 @@ static void keep(struct buf *buf, struct slice text)
     buf_add(buf, slice_sub(text, 0, buf->max));
 }
 
+/* There was no memory for a name, of which the beginning would be another one. */
+static bool lacks_names(const struct tar_reader *tar)
+{
+    return tar->path.no_memory || tar->link_target.no_memory;
+}
+
 /*
  * Extended headers.
  */
@@ -288,6 +294,8 @@ static void take_names(struct tar_reader *tar, const uint8_t *block)
 
 static int give_entry(struct tar_reader *tar, struct tar_entry *entry)
 {
+    if (lacks_names(tar))
+        return ERR_NO_MEMORY;
     entry->path = buf_slice(&tar->path);
     if (entry->type == TAR_SYMLINK || entry->type == TAR_HARDLINK)
         entry->link_target = buf_slice(&tar->link_target);
@@ -375,8 +383,12 @@ static bool fill_block(struct tar_reader *tar, struct slice *bytes)
 /* The end of contents or an extended header. */
 static int end_data(struct tar_reader *tar)
 {
-    int err = tar->state == STATE_META ? take_meta(tar) : 0;
+    int err = 0;
 
+    if (tar->state == STATE_META)
+        err = tar->meta.no_memory ? ERR_NO_MEMORY : take_meta(tar);
+    if (err == 0 && lacks_names(tar))
+        err = ERR_NO_MEMORY;
     tar->left = tar->padding;
     tar->state = tar->padding > 0 ? STATE_PADDING : STATE_HEADER;
     return err;

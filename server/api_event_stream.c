@@ -7,6 +7,9 @@
  * for it. In silence a comment goes out now and then, so that proxies and clients see life; when
  * events were passed over by the filter, it carries the number of the last, from where the client
  * then goes on after a break.
+ *
+ * Without memory the stream ends, in order, before the event that there was none for: clients begin
+ * anew with the number of the last they have, as they do after any break.
  */
 #include "config.h"
 
@@ -86,10 +89,16 @@ static enum source_state fill(void *arg, struct buf *out)
     if (!stream->has_piece && !stream->reading && stream->has_more)
         read_on(stream);
     stream->filling = false;
+    if (stream->err != 0) /* of a read that was over at once */
+        return SOURCE_END;
     if (stream->has_piece) {
         buf_add(out, buf_slice(&stream->reader.out));
         stream->has_piece = false;
         stream->sent = stream->reader.after;
+    }
+    if (out->overflow) {
+        buf_reset(out); /* half a message is none; the client asks again from the last whole one */
+        return SOURCE_END;
     }
     stream->is_silent = stream->is_silent && out->n == 0;
     return stream->has_more && !stream->reading ? SOURCE_MORE : SOURCE_WAIT;

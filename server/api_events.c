@@ -149,7 +149,7 @@ static void wait_or_finish(struct events_list *list)
     }
 }
 
-static void take(struct events_list *list)
+static int take(struct events_list *list)
 {
     struct event_reader *reader = &list->reader;
 
@@ -159,6 +159,7 @@ static void take(struct events_list *list)
     list->left -= reader->n;
     list->rows += reader->rows;
     reader->after = reader->last;
+    return buf_error(&list->events, ERR_LIMIT);
 }
 
 static void was_read(void *arg, int err)
@@ -167,7 +168,7 @@ static void was_read(void *arg, int err)
 
     list->reading = false;
     if (err == 0)
-        take(list);
+        err = take(list);
     if (err == 0 && list->r->gone)
         err = ERR_CANCELLED;
     if (err != 0) {

@@ -86,9 +86,13 @@ static bool parse_options(int argc, char **argv, struct options *options)
 }
 
 /* A full disk or a closed pipe must not look like a complete document. */
-static int print(struct slice text)
+static int print(const struct buf *text)
 {
-    if (fwrite(text.p, 1, text.n, stdout) != text.n || fflush(stdout) != 0) {
+    if (text->overflow) {
+        fputs("tidemark check-config: out of memory\n", stderr);
+        return EXIT_INVALID;
+    }
+    if (fwrite(text->p, 1, text->n, stdout) != text->n || fflush(stdout) != 0) {
         fputs("tidemark check-config: standard output could not be written\n", stderr);
         return EXIT_INVALID;
     }
@@ -102,7 +106,7 @@ static int print_usage(void)
 
     buf_init(&out, OUTPUT_MAX_BYTES);
     buf_addf(&out, USAGE_FORMAT, TIDEMARK_CONFIG_FILE);
-    status = print(buf_slice(&out));
+    status = print(&out);
     buf_fini(&out);
     return status;
 }
@@ -115,7 +119,7 @@ static int print_schema(void)
     buf_init(&out, OUTPUT_MAX_BYTES);
     settings_schema(&out);
     buf_add_char(&out, '\n');
-    status = print(buf_slice(&out));
+    status = print(&out);
     buf_fini(&out);
     return status;
 }
@@ -137,7 +141,7 @@ static int check(const struct options *options)
         settings_dump(settings, &out);
     else
         buf_addf(&out, "%s: valid\n", file ? file : "defaults and environment");
-    status = print(buf_slice(&out));
+    status = print(&out);
     buf_fini(&out);
     settings_unref(settings);
     return status;

@@ -3,6 +3,7 @@
 #include "server/clock_watch.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -76,7 +77,7 @@ struct clock_watch *clock_watch_create(struct event_base *base, struct kv_store 
     watch->answers =
         event_new(base, queue_fd(watch->queue), EV_READ | EV_PERSIST, on_answers, watch);
     if (watch->answers == NULL || event_add(watch->answers, NULL) != 0)
-        abort();
+        fatal("no memory to watch the clock", 0);
     return watch;
 }
 

@@ -4,6 +4,7 @@
 #include "server/control.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slice.h"
@@ -232,10 +233,13 @@ int control_start(struct store *store, uint64_t copy_timeout_ms, struct control 
         c->backups[i] = -1;
     c->fd = fd;
     c->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (c->stop_fd < 0)
+        fatal("the event of the control thread cannot be made", errno);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (c->stop_fd < 0 || pthread_create(&c->thread, NULL, control_thread, c) != 0)
-        abort();
+    int sys = pthread_create(&c->thread, NULL, control_thread, c);
+    if (sys != 0)
+        fatal("the control thread cannot be started", sys);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_setname_np(c->thread, "control");
     *control = c;
@@ -355,8 +359,10 @@ static int put_question(const char *path, const char *question, FILE **in, struc
     if (err != 0)
         return err;
     *in = fdopen(fd, "r");
-    if (*in == NULL)
-        abort();
+    if (*in == NULL) {
+        close(fd);
+        return fault_set(fault, ERR_NO_MEMORY, "no memory to ask the server");
+    }
     if (dprintf(fd, "%s\n", question) > 0)
         return 0;
     fclose(*in);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "server/draft_sweeper.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -68,7 +69,7 @@ struct draft_sweeper *draft_sweeper_create(struct event_base *base, struct kv_st
     sweeper->event =
         event_new(base, queue_fd(sweeper->queue), EV_READ | EV_PERSIST, on_queue, sweeper);
     if (sweeper->event == NULL || event_add(sweeper->event, NULL) != 0)
-        abort();
+        fatal("no memory to sweep drafts", 0);
     return sweeper;
 }
 

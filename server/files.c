@@ -62,6 +62,8 @@ void files_location(struct request *r, const struct digest *manifest, struct sli
     file_path_encode(&url, path);
     if (!url.overflow)
         response_field(r, "Location", buf_slice(&url));
+    else
+        response_field_lost(r);
     buf_fini(&url);
 }
 

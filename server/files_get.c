@@ -36,6 +36,8 @@ static void add_fields(struct files_get *get)
     buf_init(&disposition, DISPOSITION_MAX);
     file_disposition(&disposition, get->file->path);
     response_field(r, "Content-Disposition", buf_slice(&disposition));
+    if (disposition.no_memory)
+        response_field_lost(r);
     buf_fini(&disposition);
     if (get->load.reference.is_digest)
         response_field(r, "Cache-Control", SLICE("max-age=31536000, immutable"));

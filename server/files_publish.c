@@ -77,8 +77,7 @@ static void send_published(struct publishing *p)
     buf_add_char(&out, '\n');
     files_location(r, &p->add.manifest, SLICE(""));
     r->log_digest = p->add.manifest;
-    response_send_bytes(r, 201, "application/json", buf_slice(&out));
-    buf_fini(&out);
+    response_send_buf(r, 201, "application/json", &out);
     finish(p);
 }
 

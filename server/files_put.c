@@ -87,8 +87,7 @@ static void send_answer(struct files_put *put, int status, struct buf *out, stru
     json_object_end(w);
     buf_add_char(out, '\n'); /* people read it on a terminal */
     put->r->log_digest = put->file.digest;
-    response_send_bytes(put->r, status, "application/json", buf_slice(out));
-    buf_fini(out);
+    response_send_buf(put->r, status, "application/json", out);
     finish(put);
 }
 

@@ -37,10 +37,10 @@ void health_metrics(struct request *r)
 
     buf_init(&out, METRICS_BYTES_MAX);
     metric_render(&out);
-    if (out.overflow)
+    if (buf_error(&out, ERR_INTERNAL) == ERR_INTERNAL)
         response_send_errorf(r, ERR_INTERNAL, "the metrics are larger than %u bytes",
                              METRICS_BYTES_MAX);
     else
-        response_send_bytes(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&out));
+        response_send_buf(r, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
     buf_fini(&out);
 }

@@ -8,6 +8,7 @@
 
 #include "server/listener.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/access.h"
@@ -142,7 +143,7 @@ static int add(struct listeners *all, int fd, struct fault *fault)
     listener->event = event_new(all->base, fd, EV_READ | EV_PERSIST, on_acceptable, listener);
     listener->resume = event_new(all->base, -1, 0, on_resume, listener);
     if (listener->event == NULL || listener->resume == NULL)
-        abort();
+        fatal("no memory to watch for connections", 0);
     return 0;
 }
 
@@ -262,7 +263,8 @@ void listeners_start(struct listeners *all, uint64_t max_connections)
 {
     all->max_connections = max_connections;
     for (unsigned i = 0; i < all->n; i++) {
-        event_add(all->each[i].event, NULL);
+        if (event_add(all->each[i].event, NULL) != 0)
+            fatal("connections cannot be watched for", errno);
         log_listening(all->each[i].fd);
     }
 }

@@ -133,6 +133,8 @@ void request_read_body(struct request *r, size_t max_bytes,
 void response_field(struct request *r, const char *name, struct slice value);
 void response_fieldf(struct request *r, const char *name, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* There was no memory for the value of a field that the answer needs: it becomes a 503. */
+void response_field_lost(struct request *r);
 
 /* Status and no body. */
 void response_send_empty(struct request *r, int status);
@@ -140,6 +142,10 @@ void response_send_empty(struct request *r, int status);
 /* Status and bytes. Bytes are written before this returns or copied: they need not live longer.
  * With HEAD only the head goes out, with the Content-Length GET would have. */
 void response_send_bytes(struct request *r, int status, const char *media_type, struct slice bytes);
+
+/* The same with what is in `body`, which is released. 503 when there was no memory for all of it: half
+ * a document is none. */
+void response_send_buf(struct request *r, int status, const char *media_type, struct buf *body);
 
 /* A file, whole or by Range / If-Range / If-None-Match of the request against `etag` (quotes
  * included): 200, 206 (multipart for several), 304 or 416. Takes the caller's reference to `file`;

@@ -102,6 +102,11 @@ void response_fieldf(struct request *r, const char *name, const char *format, ..
     add_field(out, name, slice_make(value, (size_t)n));
 }
 
+void response_field_lost(struct request *r)
+{
+    exchange_of(r)->response.fields.overflow = true;
+}
+
 void response_close(struct request *r)
 {
     exchange_of(r)->response.closes = true;
@@ -234,6 +239,15 @@ void response_send_typed(struct request *r, int status, struct slice media_type,
 void response_send_bytes(struct request *r, int status, const char *media_type, struct slice bytes)
 {
     response_send_typed(r, status, slice_from_cstr(media_type), bytes);
+}
+
+void response_send_buf(struct request *r, int status, const char *media_type, struct buf *body)
+{
+    if (body->overflow)
+        response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
+    else
+        response_send_bytes(r, status, media_type, buf_slice(body));
+    buf_fini(body);
 }
 
 void response_send_stream(struct request *r, int status, const char *media_type,

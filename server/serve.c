@@ -7,6 +7,7 @@
 
 #include "server/serve.h"
 
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "registry/fsck.h"
@@ -20,6 +21,7 @@
 #include "server/open_store.h"
 #include "server/worker.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -209,7 +211,7 @@ static struct event *add_event(struct process *process, int fd_or_signal, short 
 
     if (event == NULL || (what != EV_PERSIST && event_add(event, NULL) != 0) ||
         (every != NULL && event_add(event, every) != 0))
-        abort();
+        fatal("the signals and timers of the server cannot be watched", errno);
     return event;
 }
 
@@ -311,6 +313,7 @@ static int serve_store(struct process *process)
     if (err != 0) {
         if (process->listeners != NULL)
             listeners_close(process->listeners);
+        event_base_free(process->base);
         return complain(&fault, err);
     }
     process->server.tag_gate = digest_gate_create();
@@ -348,7 +351,7 @@ static int serve(struct process *process)
     gauges_register(&process->server);
     process->base = event_base_new();
     if (process->base == NULL)
-        abort();
+        fatal("the event loop of the server cannot be made", errno);
     log_info("server.start", "tidemark " PACKAGE_VERSION,
              LOG_CSTR("data", process->settings->storage_path), LOG_I64("pid", getpid()));
     int err = open_store(process->settings, on_fatal, &process->store, &fault);

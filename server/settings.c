@@ -8,6 +8,7 @@
 #include "server/settings.h"
 
 #include "base/arena.h"
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "server/settings_parse.h"
 #include "server/settings_table.h"
@@ -34,9 +35,9 @@ static struct snapshot *create_snapshot(void)
     arena_init(&snapshot->arena, STRINGS_MAX_BYTES);
     atomic_init(&snapshot->refs, 1);
     for (size_t i = 0; i < settings_table_n; i++) {
-        /* A default that is not valid is our mistake. */
+        /* Nothing but a lack of memory stands against a default. */
         if (setting_set_default(&settings_table[i], &snapshot->arena, &snapshot->values) < 0)
-            abort();
+            fatal("no memory for the configuration", 0);
     }
     return snapshot;
 }

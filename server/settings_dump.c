@@ -61,6 +61,7 @@ void settings_dump(const struct settings *settings, struct buf *out)
             buf_init(&text, out->max);
             setting_format(setting, settings, &text);
             add_text(out, buf_slice(&text));
+            out->overflow = out->overflow || text.overflow;
             buf_fini(&text);
         } else {
             setting_format(setting, settings, out);

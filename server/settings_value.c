@@ -220,7 +220,7 @@ static int parse_string(const struct setting *setting, struct slice text, struct
         if (copy.p)
             *value = copy.p;
         else
-            err = fault_set(fault, ERR_CONFIG, "is too long");
+            err = fault_set(fault, ERR_CONFIG, "is too long, or there is no memory for it");
     }
     buf_fini(&listen);
     return err;
@@ -299,6 +299,8 @@ int setting_check_listen(struct slice text, struct buf *out, struct fault *fault
             buf_add_char(out, ',');
         buf_add(out, part);
     }
+    if (buf_error(out, ERR_CONFIG) == ERR_NO_MEMORY)
+        return fault_set(fault, ERR_NO_MEMORY, "cannot be read: out of memory");
     return out->overflow ? fault_set(fault, ERR_CONFIG, "is too long") : 0;
 }
 

@@ -78,9 +78,10 @@ int v2_page_parse(struct request *r, struct v2_page *page, struct fault *fault)
     return 0;
 }
 
+/* The message says it without the detail, too. */
 static struct slice detail_finish(struct request *r, struct buf *out)
 {
-    struct slice detail = arena_dup(&r->arena, buf_slice(out));
+    struct slice detail = out->overflow ? SLICE("") : arena_dup(&r->arena, buf_slice(out));
 
     buf_fini(out);
     return detail;

@@ -68,7 +68,7 @@ void v2_list_send(struct v2_list *list, int err, struct slice path)
         if (list->more && list->page.n > 0)
             response_fieldf(r, "Link", "<" SLICE_FMT "?n=%u&last=%s>; rel=\"next\"",
                             SLICE_ARG(path), list->page.n, list->last);
-        response_send_bytes(r, 200, "application/json", buf_slice(&list->body));
+        response_send_buf(r, 200, "application/json", &list->body);
     }
     buf_fini(&list->body);
     request_release(r);

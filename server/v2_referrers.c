@@ -66,6 +66,8 @@ static struct slice encode_query_value(struct request *r, struct slice text)
             buf_addf(&out, "%%%02X", c);
     }
     struct slice encoded = arena_dup(&r->arena, buf_slice(&out));
+    if (out.overflow || encoded.p == NULL)
+        response_field_lost(r);
     buf_fini(&out);
     return encoded;
 }
@@ -96,7 +98,7 @@ static void send_referrers(void *arg, int err)
             response_field(r, "OCI-Filters-Applied", SLICE("artifactType"));
         if (list->page.more)
             add_link(list);
-        response_send_bytes(r, 200, INDEX_TYPE, buf_slice(&list->body));
+        response_send_buf(r, 200, INDEX_TYPE, &list->body);
     }
     buf_fini(&list->body);
     request_release(r);

@@ -13,6 +13,7 @@
 #include "server/worker.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -432,11 +433,11 @@ static struct event_base *create_base(void)
     struct event_config *config = event_config_new();
 
     if (config == NULL || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) != 0)
-        abort();
+        fatal("the event loop of a worker cannot be made", errno);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     if (base == NULL)
-        abort();
+        fatal("the event loop of a worker cannot be made", errno);
     return base;
 }
 
@@ -460,7 +461,7 @@ struct worker *worker_create(struct server *server, unsigned index, const struct
     p->tick = event_new(worker->base, -1, EV_PERSIST, on_tick, worker);
     if (p->queue_event == NULL || p->tick == NULL || event_add(p->queue_event, NULL) != 0 ||
         event_add(p->tick, &tick) != 0)
-        abort();
+        fatal("no memory for the events of a worker", 0);
     p->now_ms = clock_mono_ms();
     update_date(p);
     return worker;
@@ -473,8 +474,9 @@ void worker_start(struct worker *worker)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&worker->private_->thread, NULL, worker_thread, worker) != 0)
-        abort();
+    int sys = pthread_create(&worker->private_->thread, NULL, worker_thread, worker);
+    if (sys != 0)
+        fatal("a worker thread cannot be started", sys);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     snprintf(name, sizeof(name), "worker-%u", worker->index % 1000);
     pthread_setname_np(worker->private_->thread, name);

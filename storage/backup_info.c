@@ -74,6 +74,7 @@ static void put_event(struct json_writer *w, const struct backup_info *info)
     put_u64(w, SLICE("number"), info->event);
     json_name(w, SLICE("hash"));
     json_string(w, buf_slice(&hash));
+    w->out->overflow = w->out->overflow || hash.overflow;
     json_object_end(w);
     buf_fini(&hash);
 }

@@ -233,6 +233,8 @@ static int check_foreign(int fd, const char *path, struct fault *fault)
                             "set storage.path to an empty or new directory",
                             path, name);
     }
+    if (err == 0 && errno != 0)
+        err = fault_set_errno(fault, errno, "cannot list %s", path);
     closedir(list);
     return err;
 }

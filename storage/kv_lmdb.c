@@ -391,6 +391,19 @@ static int lmdb_batch_begin(void *env, void **batch)
     return err_from_mdb(rc);
 }
 
+/* When the page that makes a commit valid could not be written, whether it stands is in doubt, and
+ * LMDB takes no more. It says so only to who begins the next one, so that is tried; nothing is
+ * allocated for it. */
+static bool has_refused_itself(const struct lmdb *lmdb)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(lmdb->env, NULL, 0, &txn);
+
+    if (rc == 0)
+        mdb_txn_abort(txn);
+    return rc == MDB_PANIC;
+}
+
 static int lmdb_batch_commit(void *batch)
 {
     struct lmdb_tx *tx = batch;
@@ -400,7 +413,9 @@ static int lmdb_batch_commit(void *batch)
         mdb_txn_abort(tx->txn);
     else
         rc = mdb_txn_commit(tx->txn);
-    if (rc == EIO && tx->env->is_disk_full)
+    if (rc != 0 && has_refused_itself(tx->env))
+        rc = MDB_PANIC;
+    else if (rc == EIO && tx->env->is_disk_full)
         rc = ENOSPC;
     return err_from_mdb(rc);
 }

@@ -58,13 +58,12 @@ static bool take_name(struct slice *rest, struct slice label, struct slice *name
 
 static bool take_check(struct slice bytes, struct slice *rest)
 {
-    struct buf expected;
+    char text[DIGEST_TEXT_MAX];
+    struct digest digest;
 
-    buf_init(&expected, UPLOAD_META_MAX);
-    add_check(&expected, slice_sub(bytes, 0, bytes.n - rest->n));
-    bool ok = slice_eq(*rest, buf_slice(&expected));
-    buf_fini(&expected);
-    return ok;
+    digest_compute(DIGEST_SHA256, slice_sub(bytes, 0, bytes.n - rest->n), &digest);
+    struct slice hex = slice_sub(digest_format(&digest, text), sizeof("sha256:") - 1, SIZE_MAX);
+    return take(rest, SLICE(CHECK)) && take(rest, hex) && slice_eq(*rest, SLICE("\n"));
 }
 
 int upload_meta_parse(struct slice bytes, struct upload_meta *meta)

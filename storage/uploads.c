@@ -206,16 +206,28 @@ static void discard(struct uploads *uploads, const char *name, const char *why)
         log_warn("upload.remove", "a file of an upload stays", LOG_CSTR("reason", fault.text));
 }
 
-/* n > UPLOAD_META_MAX when the file is larger. */
+/* What the system lacks says nothing about a file, which may be looked at with the next start. */
+static bool is_lack(int sys)
+{
+    return sys == EIO || sys == ENOMEM || sys == EMFILE || sys == ENFILE || sys == EINTR;
+}
+
+/* -1 and errno, or the length, > UPLOAD_META_MAX when the file is larger. */
 static ssize_t read_sidecar(int dir_fd, const char *name, char bytes[UPLOAD_META_MAX + 1])
 {
     int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t at = 0, n;
 
     if (fd < 0)
         return -1;
-    ssize_t n = pread(fd, bytes, UPLOAD_META_MAX + 1, 0);
+    do {
+        n = pread(fd, bytes + at, UPLOAD_META_MAX + 1 - (size_t)at, at);
+        at += n > 0 ? n : 0;
+    } while (n > 0 && at <= UPLOAD_META_MAX);
+    int sys = errno;
     close(fd);
-    return n;
+    errno = sys;
+    return n < 0 ? -1 : at;
 }
 
 /* How long ago a file was written. The clock may have moved since: only a hint. */
@@ -227,8 +239,10 @@ static uint64_t idle_ms(const struct stat *st)
     return now > then ? (uint64_t)(now - then) : 0;
 }
 
-/* Take up the pair <id>, <id>.meta; NULL is a reason not to. */
-static const char *restore(struct uploads *uploads, const char *id, const char *sidecar)
+/* Take up the pair <id>, <id>.meta. Otherwise returns a reason not to; with *is_lack_of, nothing is
+ * known about them. */
+static const char *restore(struct uploads *uploads, const char *id, const char *sidecar,
+                           bool *is_lack_of)
 {
     int dir_fd = uploads->parts.dir->uploads_fd;
     char bytes[UPLOAD_META_MAX + 1];
@@ -236,11 +250,16 @@ static const char *restore(struct uploads *uploads, const char *id, const char *
     struct stat st;
     ssize_t n = read_sidecar(dir_fd, sidecar, bytes);
 
+    *is_lack_of = n < 0 && is_lack(errno);
     if (n < 0)
         return "the sidecar cannot be read";
     if (upload_meta_parse(slice_make(bytes, (size_t)n), &meta) != 0)
         return "the sidecar is damaged";
-    if (fstatat(dir_fd, id, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+    if (fstatat(dir_fd, id, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        *is_lack_of = is_lack(errno);
+        return "the data file is missing";
+    }
+    if (!S_ISREG(st.st_mode))
         return "the data file is missing";
     struct upload *upload = uploads_new(uploads, id, &meta);
     uint64_t now = clock_mono_ms(), age = idle_ms(&st);
@@ -250,6 +269,23 @@ static const char *restore(struct uploads *uploads, const char *id, const char *
     upload->state = UPLOAD_COLD;
     uploads_add_locked(uploads, upload, 0);
     return NULL;
+}
+
+static void look_at_sidecar(struct uploads *uploads, const char *id, const char *name)
+{
+    bool is_lack_of;
+    const char *why = restore(uploads, id, name, &is_lack_of);
+
+    if (why == NULL)
+        return;
+    if (is_lack_of) {
+        log_warn("upload.unread", "an upload is not continued before the next start",
+                 LOG_CSTR("file", name), LOG_CSTR("reason", why));
+        return;
+    }
+    discard(uploads, name, why);
+    if (faccessat(uploads->parts.dir->uploads_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        discard(uploads, id, why);
 }
 
 static void look_at(struct uploads *uploads, const char *name)
@@ -266,14 +302,9 @@ static void look_at(struct uploads *uploads, const char *name)
     snprintf(id, sizeof(id), "%.*s", UPLOAD_ID_SIZE, name);
     snprintf(sidecar, sizeof(sidecar), "%s" META_SUFFIX, id);
     if (slice_eq(suffix, SLICE(META_SUFFIX))) {
-        const char *why = restore(uploads, id, name);
-        if (why != NULL) {
-            discard(uploads, name, why);
-            if (faccessat(dir_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                discard(uploads, id, why);
-        }
+        look_at_sidecar(uploads, id, name);
     } else if (suffix.n == 0) {
-        if (faccessat(dir_fd, sidecar, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        if (faccessat(dir_fd, sidecar, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && !is_lack(errno))
             discard(uploads, name, "it has no sidecar");
     } else if (slice_eq(suffix, SLICE(TEMP_SUFFIX))) {
         discard(uploads, name, "it was not finished");
@@ -292,8 +323,9 @@ static int restore_all(struct uploads *uploads, struct fault *fault)
     while ((name = dir_list_next(list)) != NULL)
         if (name[0] != '.')
             look_at(uploads, name);
+    int err = errno != 0 ? fault_set_errno(fault, errno, "cannot list uploads") : 0;
     closedir(list);
-    return 0;
+    return err;
 }
 
 static int compare_idle(const void *a, const void *b)

@@ -79,6 +79,8 @@ struct control {
     int32_t sys;
     uint32_t stack_n;
     uint64_t stack[STACK_MAX]; /* its callers, relative to where the program was loaded */
+    uint32_t last_n, unused;
+    uint64_t last[STACK_MAX]; /* those of the last one */
 };
 
 static struct control *control;
@@ -91,16 +93,21 @@ static _Thread_local bool is_inside;
 
 extern const char __executable_start[];
 
-static void describe(const char *name, int sys)
+static uint32_t put_stack(uint64_t to[STACK_MAX])
 {
     void *stack[STACK_MAX];
     int n = backtrace(stack, STACK_MAX);
 
+    for (int i = 0; i < n; i++)
+        to[i] = (uint64_t)((uintptr_t)stack[i] - (uintptr_t)__executable_start);
+    return (uint32_t)n;
+}
+
+static void describe(const char *name, int sys)
+{
     strncpy(control->name, name, sizeof(control->name) - 1);
     prctl(PR_GET_NAME, control->thread);
-    for (int i = 0; i < n; i++)
-        control->stack[i] = (uint64_t)((uintptr_t)stack[i] - (uintptr_t)__executable_start);
-    control->stack_n = (uint32_t)n;
+    control->stack_n = put_stack(control->stack);
     control->sys = sys;
 }
 
@@ -125,6 +132,7 @@ static int fault_of(uint32_t kind, const char *name, const int faults[WAYS])
     is_inside = true;
     if (atomic_fetch_add(&control->fired, 1) == 0)
         describe(name, sys);
+    control->last_n = put_stack(control->last);
     is_inside = false;
     return sys;
 }
@@ -261,6 +269,18 @@ char *strndup(const char *text, size_t max)
             *(void **)&found = dlsym(RTLD_NEXT, #name);                                            \
         found;                                                                                     \
     })
+
+/* Sanitizers ask for it in each new thread, and end the process when it has no memory. */
+int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes)
+{
+    bool was_inside = is_inside;
+    int sys;
+
+    is_inside = true;
+    sys = NEXT(pthread_getattr_np)(thread, attributes);
+    is_inside = was_inside;
+    return sys;
+}
 
 /* A call that says -1 and sets errno. */
 #define CALL(type, name, parameters, arguments, ...)                                               \

@@ -13,7 +13,7 @@ ALLOC, FIXED, CALL, POINT = 1, 2, 4, 8
 KINDS = {'alloc': ALLOC, 'fixed': FIXED, 'call': CALL, 'put': POINT}
 WAYS = ('hard', 'full', 'short', 'intr', 'again')
 
-_LAYOUT = struct.Struct('=IIIIQ32sqQQ32s16siI24Q')
+_LAYOUT = struct.Struct('=IIIIQ32sqQQ32s16siI24QII24Q')
 _OFFSET = {'is_armed': 0, 'kinds': 4, 'n': 16, 'only': 24, 'wall': 56, 'count': 64, 'fired': 72}
 
 
@@ -26,17 +26,20 @@ class Hit:
         self.thread = fields[10].rstrip(b'\0').decode()
         self.sys = fields[11]
         self.stack = fields[13:13 + fields[12]]
+        self.last = fields[39:39 + fields[37]]
 
     def __str__(self):
         what = os.strerror(self.sys) if self.sys > 0 else 'a short count'
         return f'{self.name} in {self.thread}: {what}'
 
-    def where(self, program):
-        """The functions of the program that led to it, the innermost first."""
+    def where(self, program, stack=None):
+        """The functions of the program that led to it, the innermost first; with `stack=hit.last`
+        to the last call that failed."""
         if shutil.which('addr2line') is None:
             return ''
         size = os.path.getsize(program)
-        addresses = [hex(address - 1) for address in self.stack if address < size * 4]
+        stack = self.stack if stack is None else stack
+        addresses = [hex(address - 1) for address in stack if address < size * 4]
         result = subprocess.run(['addr2line', '-sfe', program, *addresses], check=False,
                                 stdout=subprocess.PIPE, text=True)
         lines = result.stdout.splitlines()

@@ -8,6 +8,7 @@ the same seed and must come through.
 """
 
 import json
+import re
 import socket
 
 import check
@@ -34,13 +35,28 @@ class Cut(Exception):
     """The connection was closed in an answer."""
 
 
+class Ended(Cut):
+    """A stream ended in order, without what was waited for."""
+
+
 class Late(AssertionError):
     """No answer in time."""
 
 
+def check_whole(method, answer):
+    """A document that ends too early has the right length, as its end was never written."""
+    if method == 'HEAD' or 'json' not in (answer.field('content-type') or ''):
+        return
+    try:
+        json.loads(answer.body)
+    except ValueError as error:
+        raise AssertionError(f'{answer.request}: {answer.status}, and no JSON ({error}): '
+                             f'{answer.body[-300:]!r}') from None
+
+
 class Client:
-    """Asks in a run. `give_up()` is called when no answer comes within `patience` seconds; then the
-    answer must come within `deadline`."""
+    """Asks in a run. `give_up()` is called when no answer comes within `patience` seconds; when it
+    returns true, the answer must come within `deadline`."""
 
     def __init__(self, address, patience=None, give_up=None, deadline=20):
         self.address = address
@@ -54,14 +70,7 @@ class Client:
     def wait(self, connection, read):
         """What `read()` returns; if need be, after giving up the faults."""
         if self.patience is not None:
-            try:
-                # Only the first byte: nothing that was read is lost by giving up.
-                connection.socket.settimeout(self.patience)
-                connection.socket.recv(1, socket.MSG_PEEK)
-            except socket.timeout:
-                self.give_up()
-            except OSError:
-                pass
+            self.wait_patiently(connection.socket)
             connection.socket.settimeout(self.deadline)
         try:
             return read()
@@ -69,6 +78,19 @@ class Client:
             raise Late(f'no answer within {self.deadline} s') from None
         except (http1.Closed, ConnectionError) as error:
             raise Gone(str(error)) from None
+
+    def wait_patiently(self, sock):
+        """For the first byte only: nothing that was read is lost by giving up."""
+        sock.settimeout(self.patience)
+        for _ in range(int(self.deadline / self.patience)):
+            try:
+                sock.recv(1, socket.MSG_PEEK)
+                return
+            except socket.timeout:
+                if self.give_up():
+                    return
+            except OSError:
+                return
 
     def answer(self, connection, wanted, method, target):
         def read():
@@ -81,6 +103,7 @@ class Client:
         answer = self.wait(connection, read)
         if answer.status not in wanted:
             raise Refused(answer)
+        check_whole(method, answer)
         return answer
 
     def do(self, wanted, method, target, fields=None, body=None):
@@ -542,33 +565,55 @@ def long_poll(client, seed):
         client.answer(connection, {200}, 'GET', target)
 
 
+def has_message(text):
+    """Whether a stream has begun and brought its first message, or has ended; or an error came."""
+    head, separator, body = text.partition(b'\r\n\r\n')
+    if separator == b'':
+        return False
+    length = re.search(rb'\r\ncontent-length: (\d+)', head, re.IGNORECASE)
+    if length is not None:
+        return len(body) >= int(length[1])
+    return b'\n\n' in body.partition(b'data:')[2] or body.endswith(b'0\r\n\r\n')
+
+
+def read_message(client, connection):
+    """The bytes of an answer as far as its first message."""
+    text = b''
+
+    def read():
+        nonlocal text
+        while not has_message(text):
+            piece = connection.socket.recv(65536)
+            if piece == b'' and text == b'':
+                raise http1.Closed('closed without an answer')
+            if piece == b'':
+                break
+            text += piece
+    client.wait(connection, read)
+    return text
+
+
+def refused(target, head, body):
+    lines = head.decode().split('\r\n')
+    fields = [tuple(line.split(': ', 1)) for line in lines[1:]]
+    return Refused(http1.Response(f'GET {target}', int(lines[0].split(' ')[1]),
+                                  [(name.lower(), value) for name, value in fields], body))
+
+
 @scenario('events as a stream', arrange=arrange_read)
 def stream(client, _):
-    with client.connect() as connection:
-        target = '/api/v1/events?after=0'
-        try:
-            connection.send(http1.head(client.address, 'GET', target,
-                                       {'Accept': 'text/event-stream'}))
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        text = b''
-
-        def read():
-            nonlocal text
-            while b'data:' not in text:
-                piece = connection.socket.recv(65536)
-                if piece == b'':
-                    if text == b'':
-                        raise http1.Closed('closed without an answer')
-                    break
-                text += piece
-        client.wait(connection, read)
-        status = int(text.split(b' ', 2)[1])
-        if status != 200:
-            fields = [tuple(line.decode().split(': ', 1))
-                      for line in text.partition(b'\r\n\r\n')[0].split(b'\r\n')[1:]]
-            raise Refused(http1.Response(f'GET {target}', status,
-                                         [(name.lower(), value) for name, value in fields],
-                                         text.partition(b'\r\n\r\n')[2]))
-        if b'data:' not in text:
-            raise Cut('the stream ended before its first event')
+    """A client whose stream ends asks again, as browsers do."""
+    target = '/api/v1/events?after=0'
+    for _ in range(3):
+        with client.connect() as connection:
+            try:
+                connection.send(http1.head(client.address, 'GET', target,
+                                           {'Accept': 'text/event-stream'}))
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            head, _, body = read_message(client, connection).partition(b'\r\n\r\n')
+        if not head.startswith(b'HTTP/1.1 200 '):
+            raise refused(target, head, body)
+        if b'data:' in body:
+            return
+    raise Ended('the stream ended before its first event, each time')
