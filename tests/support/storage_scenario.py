@@ -41,10 +41,7 @@ class Setting:
 
     def __enter__(self):
         try:
-            self.server.start()
-            self._fill(Client(self.server, self.ledger))
-            self.server.stop()
-            self._age()
+            self.prepare()
         except BaseException:
             self.server.remove()
             raise
@@ -52,6 +49,13 @@ class Setting:
 
     def __exit__(self, *_):
         self.server.remove()
+
+    def prepare(self):
+        """Makes the directory; the server is stopped then."""
+        self.server.start()
+        self._fill(Client(self.server, self.ledger))
+        self.server.stop()
+        self._age()
 
     def _fill(self, client):
         client.push('app', 'kept', OLD)
@@ -78,6 +82,8 @@ class Setting:
     def run(self, server, ledger):
         """The scenario; raises one of GONE when the server dies."""
         client = Client(server, ledger)
+        # Before anything else has brought the empty config, so that this does.
+        client.put_file('files/app:one', 'a', b'one file')
         client.push('app', 'new', NEW)
         client.push('app', 'large', LARGE)
         client.put_manifest('app', 'moved', NEW)
@@ -87,7 +93,6 @@ class Setting:
         client.patch(self.resumed, 500000)
         client.finish('app', self.resumed)
         client.patch(client.begin('app', LEFT), 20000)
-        client.put_file('files/app:one', 'a', b'one file')
         client.publish('files/app:two', [('a', b'first'), ('b', b'second')])
         self._wait_for_sweep(server)
 

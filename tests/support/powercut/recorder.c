@@ -13,6 +13,7 @@
  * nothing was missed (a call not interposed here, a shared mapping) is for the reader to check: all
  * that is in the log, applied in order, must give the directory the server left.
  *
+ * $POWERCUT_KILL_AT kills the process before the first call that begins at that number or later.
  * $POWERCUT_NOSYNC adds MDB_NOSYNC to every environment of LMDB: a control.
  */
 #include "config.h"
@@ -23,6 +24,7 @@
 #include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -53,6 +55,7 @@ struct record {
 
 static int log_fd = -1;
 static atomic_uint_fast64_t *counter;
+static uint64_t kill_at = UINT64_MAX;
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* The function this one stands before. */
@@ -83,6 +86,8 @@ __attribute__((constructor)) static void set_up(void)
 
     if (log_path == NULL || counter_path == NULL)
         return;
+    if (getenv("POWERCUT_KILL_AT") != NULL)
+        kill_at = strtoull(getenv("POWERCUT_KILL_AT"), NULL, 10);
     int fd = NEXT(open)(counter_path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         fail(counter_path);
@@ -104,6 +109,16 @@ static bool is_recording(void)
 static uint64_t tick(void)
 {
     return is_recording() ? atomic_fetch_add(counter, 1) : 0;
+}
+
+/* The number of a call that begins. */
+static uint64_t begin_call(void)
+{
+    uint64_t n = tick();
+
+    if (is_recording() && n >= kill_at)
+        kill(getpid(), SIGKILL);
+    return n;
 }
 
 /*
@@ -258,7 +273,7 @@ static __attribute__((noinline)) int synced(uint64_t begin, int fd, int result, 
 static int open_recorded(int dir_fd, const char *path, int flags, mode_t mode)
 {
     int (*next)(int, const char *, int, ...) = NEXT(openat);
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     int fd = -1;
 
     if (!is_recording() || (flags & (O_CREAT | O_TRUNC)) == 0 || (flags & O_TMPFILE) == O_TMPFILE)
@@ -305,7 +320,7 @@ int openat(int dir_fd, const char *path, int flags, ...)
 
 int mkdirat(int dir_fd, const char *path, mode_t mode)
 {
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     int result = NEXT(mkdirat)(dir_fd, path, mode);
 
     if (result == 0 && is_recording())
@@ -320,7 +335,7 @@ int mkdir(const char *path, mode_t mode)
 
 int unlinkat(int dir_fd, const char *path, int flags)
 {
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     int result = NEXT(unlinkat)(dir_fd, path, flags);
 
     if (result == 0 && is_recording())
@@ -340,7 +355,7 @@ int rmdir(const char *path)
 
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     int result = NEXT(renameat2)(from_fd, from, to_fd, to, flags);
 
     if (result == 0 && is_recording())
@@ -360,7 +375,7 @@ int rename(const char *from, const char *to)
 
 int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     int result = NEXT(linkat)(from_fd, from, to_fd, to, flags);
 
     if (result == 0 && is_recording())
@@ -390,7 +405,7 @@ static struct iovec vector_of(const void *bytes, size_t n)
 
 ssize_t pwritev2(int fd, const struct iovec *data, int data_n, off_t offset, int flags)
 {
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     ssize_t n = NEXT(pwritev2)(fd, data, data_n, offset, flags);
 
     if (n > 0 && is_recording())
@@ -413,7 +428,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 /* Not by pwritev2, which cannot write to everything. Sockets and events come by here as well. */
 ssize_t writev(int fd, const struct iovec *data, int data_n)
 {
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     ssize_t n = NEXT(writev)(fd, data, data_n);
 
     if (n > 0 && is_recording())
@@ -430,7 +445,7 @@ ssize_t write(int fd, const void *bytes, size_t n)
 
 int ftruncate(int fd, off_t size)
 {
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
     int result = NEXT(ftruncate)(fd, size);
 
     if (result == 0 && is_recording())
@@ -445,7 +460,7 @@ int ftruncate(int fd, off_t size)
 int fsync(int fd)
 {
     char site[SITE_SIZE];
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
 
     format_site(site);
     return synced(begin, fd, NEXT(fsync)(fd), site);
@@ -454,7 +469,7 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
     char site[SITE_SIZE];
-    uint64_t begin = tick();
+    uint64_t begin = begin_call();
 
     format_site(site);
     return synced(begin, fd, NEXT(fdatasync)(fd), site);
