@@ -39,8 +39,9 @@
  * and not a reset. */
 #define LINGER_MAX_BYTES (UINT64_C(64) << 20)
 
-/* What the kernel may hold of an answer that it cannot send yet. Left to itself it takes megabytes for
- * a client that does not read; half of this is enough for one that does while the worker is away. */
+/* What the kernel may hold of an answer that it cannot send yet. Left to itself it takes megabytes
+ * for a client that does not read; half of this is enough for one that does while the worker is
+ * away. */
 #define UNSENT_MAX_BYTES (256 * 1024)
 
 static const bool legal_moves[][CONN_CLOSED + 1] = {
@@ -198,8 +199,8 @@ void conn_close(struct conn *conn, const char *reason)
     worker_bury_conn(conn);
 }
 
-/* After a plain close the kernel would go on offering the answer for minutes, with memory that counts
- * for no limit: who connects again each time could take all that TCP may have. */
+/* After a plain close the kernel would go on offering the answer for minutes, with memory that
+ * counts for no limit: who connects again each time could take all that TCP may have. */
 void conn_abort(struct conn *conn, const char *reason)
 {
     const struct linger none = {.l_onoff = 1, .l_linger = 0};

@@ -14,7 +14,8 @@
 #define LOG_EVERY_MS 1000
 
 #define ANSWER(status)                                                                             \
-    SLICE("HTTP/1.1 " status "\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    SLICE("HTTP/1.1 " status "\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: "             \
+                             "close\r\n\r\n")
 
 static const struct {
     int status;
