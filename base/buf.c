@@ -32,8 +32,7 @@ void buf_reset(struct buf *buf)
     buf->overflow = buf->no_memory = false;
 }
 
-/* Room for `n` more bytes; false (and overflow) when that is not to be had. */
-static bool reserve(struct buf *buf, size_t n)
+static bool grow(struct buf *buf, size_t n)
 {
     size_t cap = buf->cap ? buf->cap : BUF_FIRST_BYTES;
     char *p;
@@ -42,8 +41,6 @@ static bool reserve(struct buf *buf, size_t n)
         buf->overflow = true;
         return false;
     }
-    if (buf->p && n <= buf->cap - buf->n)
-        return true;
     while (cap < buf->n + n)
         cap *= 2;
     if (cap > buf->max)
@@ -56,6 +53,12 @@ static bool reserve(struct buf *buf, size_t n)
     buf->p = p;
     buf->cap = cap;
     return true;
+}
+
+/* Room for `n` more bytes; false (and overflow) when that is not to be had. */
+static inline bool reserve(struct buf *buf, size_t n)
+{
+    return (buf->p && !buf->overflow && n <= buf->cap - buf->n) || grow(buf, n);
 }
 
 void buf_add(struct buf *buf, struct slice bytes)

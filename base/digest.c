@@ -12,6 +12,7 @@
 
 #include <openssl/evp.h>
 
+#include <endian.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,13 +131,23 @@ static int fail_digit(struct slice hex, size_t at, struct fault *fault)
                      at + 1);
 }
 
-static int nibble(char c)
+/* One more than the value of a hex digit; 0 for any other byte. */
+static const uint8_t digit_value[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
+
+/* Where the first byte stands that is no hex digit; hex.n when there is none. */
+static size_t parse_hex(struct slice hex, uint8_t *raw)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
+    for (size_t i = 0; i < hex.n; i += 2) {
+        unsigned high = digit_value[(uint8_t)hex.p[i]], low = digit_value[(uint8_t)hex.p[i + 1]];
+
+        if (high == 0 || low == 0)
+            return high == 0 ? i : i + 1;
+        raw[i / 2] = (uint8_t)((high - 1) << 4 | (low - 1));
+    }
+    return hex.n;
 }
 
 int digest_parse(struct slice text, struct digest *digest, struct fault *fault)
@@ -162,29 +173,35 @@ int digest_parse(struct slice text, struct digest *digest, struct fault *fault)
                          digest_algorithm_name(algorithm), digest_size(algorithm) * 2, hex.n);
     memset(digest, 0, sizeof(*digest));
     digest->algorithm = (uint8_t)algorithm;
-    for (size_t i = 0; i < hex.n; i++) {
-        int value = nibble(hex.p[i]);
+    size_t parsed = parse_hex(hex, digest->raw);
+    return parsed == hex.n ? 0 : fail_digit(hex, parsed, fault);
+}
 
-        if (value < 0)
-            return fail_digit(hex, i, fault);
-        digest->raw[i / 2] = (uint8_t)(digest->raw[i / 2] << 4 | value);
-    }
-    return 0;
+/* Four bytes as eight hex digits: every answer of a pull has a digest in it twice. The nibbles are
+ * spread over the bytes of one word; those above 9 are moved up to the letters. */
+static void format_four(const uint8_t raw[4], char out[8])
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t w = (uint64_t)raw[0] << 24 | (uint64_t)raw[1] << 16 | (uint64_t)raw[2] << 8 | raw[3];
+
+    w = (w | w << 16) & UINT64_C(0x0000ffff0000ffff);
+    w = (w | w << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    w = (w | w << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (w + ones * 6) >> 4 & ones;
+    w = htobe64(w + ones * '0' + letters * ('a' - '0' - 10));
+    memcpy(out, &w, sizeof(w));
 }
 
 struct slice digest_format(const struct digest *digest, char out[DIGEST_TEXT_MAX])
 {
-    static const char digits[] = "0123456789abcdef";
     size_t size = digest_size(digest->algorithm);
     char *p = out;
 
     memcpy(p, digest_algorithm_name(digest->algorithm), 6); /* both names have six letters */
     p += 6;
     *p++ = ':';
-    for (size_t i = 0; i < size; i++) {
-        *p++ = digits[digest->raw[i] >> 4];
-        *p++ = digits[digest->raw[i] & 15];
-    }
+    for (size_t i = 0; i < size; i += 4, p += 8)
+        format_four(digest->raw + i, p);
     *p = '\0';
     return slice_make(out, (size_t)(p - out));
 }

@@ -119,3 +119,17 @@ size_t pool_depth(struct pool *pool)
     pthread_mutex_unlock(&pool->mutex);
     return depth;
 }
+
+unsigned pool_run_replies(struct queue *queue)
+{
+    struct queue_node *node = queue_take_all(queue);
+    unsigned n = 0;
+
+    while (node != NULL) {
+        struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
+        node = node->next; /* read first: the job may be gone after done */
+        job->done(job);
+        n++;
+    }
+    return n;
+}

@@ -33,6 +33,10 @@ void pool_destroy(struct pool *pool);
 /* Any thread. The job is the pool's until `done` (or `run` without reply) is called. */
 void pool_submit(struct pool *pool, struct pool_job *job);
 
+/* Owner of a reply queue only: calls `done` of each job on it, oldest first; returns how many those
+ * were. */
+unsigned pool_run_replies(struct queue *queue);
+
 /* Jobs waiting, not counting those running. Any thread. */
 size_t pool_depth(struct pool *pool);
 

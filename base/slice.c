@@ -74,6 +74,34 @@ struct slice slice_trim(struct slice s)
     return s;
 }
 
+/* Eight bytes at once: whether one of them is below SP (HTAB too) or DEL. The carries of the
+ * subtractions can only mark a byte beside one that is. */
+static bool word_has_control(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    uint64_t del = w ^ ones * 0x7f;
+    return (((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & high;
+}
+
+bool slice_has_control(struct slice s)
+{
+    size_t i = 0;
+
+    while (i < s.n) {
+        if (s.n - i >= 8 && !word_has_control(s.p + i)) {
+            i += 8;
+            continue;
+        }
+        unsigned char c = (unsigned char)s.p[i++];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 bool slice_split(struct slice *rest, char separator, struct slice *part)
 {
     size_t at;

@@ -55,6 +55,9 @@ size_t slice_find_char(struct slice s, char c);
 /* Without leading and trailing SP and HTAB. */
 struct slice slice_trim(struct slice s);
 
+/* A byte below SP other than HTAB, or DEL. */
+bool slice_has_control(struct slice s);
+
 /* Take the part before the next `separator` off the front of *rest (the whole rest when there is
  * none). False when *rest is exhausted (empty): "a,,b" gives "a", "", "b", and "a," only "a". */
 bool slice_split(struct slice *rest, char separator, struct slice *part);

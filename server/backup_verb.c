@@ -10,26 +10,16 @@
 
 #include "server/backup_verb.h"
 
-#include "base/clock.h"
-#include "server/backup_report.h"
+#include "server/backup_command.h"
 #include "server/control.h"
 #include "server/open_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define EXIT_USAGE 2
-
-struct arguments {
-    const char *config, *to;
-    struct settings_overrides overrides;
-    bool verify, quiet;
-};
 
 /* What keeps blob files from being removed: one of the two. */
 struct pause {
@@ -105,18 +95,11 @@ static void print_result(const struct backup_dir *dir, const struct backup_resul
 }
 
 /* The backup itself; the directory is open. */
-static int make(const struct arguments *arguments, const struct settings *settings,
+static int make(const struct backup_arguments *arguments, const struct settings *settings,
                 struct backup_dir *dir, struct backup_report *report, struct fault *fault)
 {
-    const struct backup_options options = {
-        .version = PACKAGE_VERSION,
-        .begun_ms = clock_wall_ms(),
-        .verify = arguments->verify,
-        .map_size_bytes = settings->index_map_size_bytes,
-        .progress = backup_report_progress,
-        .damaged = backup_report_damaged,
-        .arg = report,
-    };
+    const struct backup_options options =
+        backup_command_options(settings, report, arguments->has_flag);
     struct backup_result result;
     struct pause pause = {.hold_fd = -1};
     int index_fd = -1, blobs_fd = -1;
@@ -139,7 +122,7 @@ static int make(const struct arguments *arguments, const struct settings *settin
     return err;
 }
 
-static int back_up(const struct arguments *arguments, const struct settings *settings)
+static int back_up(const struct backup_arguments *arguments, const struct settings *settings)
 {
     struct backup_report report;
     struct backup_dir dir;
@@ -148,7 +131,7 @@ static int back_up(const struct arguments *arguments, const struct settings *set
     backup_report_init(&report, "backup", arguments->quiet);
     int err = datadir_peek(settings->storage_path, &fault);
     if (err == 0)
-        err = backup_dir_open(arguments->to, settings->storage_path, &dir, &fault);
+        err = backup_dir_open(arguments->directory, settings->storage_path, &dir, &fault);
     if (err != 0) {
         backup_report_failure(&report, &fault, err);
         return EXIT_FAILURE;
@@ -164,52 +147,16 @@ static int back_up(const struct arguments *arguments, const struct settings *set
     return is_whole ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int parse(int argc, char **argv, struct arguments *arguments)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"data", required_argument, NULL, 'd'},
-        {"quiet", no_argument, NULL, 'q'},        {"to", required_argument, NULL, 't'},
-        {"verify", no_argument, NULL, 'v'},       {0},
-    };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "q", options, NULL)) != -1) {
-        if (option == 'c')
-            arguments->config = optarg;
-        else if (option == 'd')
-            arguments->overrides.data = optarg;
-        else if (option == 'q')
-            arguments->quiet = true;
-        else if (option == 't')
-            arguments->to = optarg;
-        else if (option == 'v')
-            arguments->verify = true;
-        else
-            return EXIT_USAGE;
-    }
-    if (optind < argc)
-        fprintf(stderr, "tidemark backup: '%s' is one word too many\n", argv[optind]);
-    else if (arguments->to == NULL)
-        fprintf(stderr, "tidemark backup: --to DIR is missing: where the backup goes\n");
-    return optind < argc || arguments->to == NULL ? EXIT_USAGE : 0;
-}
-
 int backup_verb_run(int argc, char **argv)
 {
-    struct arguments arguments = {0};
-    const struct settings *settings;
-    struct fault fault = FAULT_INIT;
+    static const struct backup_command command = {
+        .verb = "backup",
+        .directory = "to",
+        .directory_is = "where the backup goes",
+        .flag = "verify",
+        .run = back_up,
+    };
 
-    int status = parse(argc, argv, &arguments);
-    if (status != 0)
-        return status;
     signal(SIGPIPE, SIG_IGN); /* a server that dies is an error with words */
-    int err = load_settings(arguments.config, &arguments.overrides, &settings, &fault);
-    if (err != 0) {
-        fprintf(stderr, "tidemark: %s\n", fault_text(&fault, err));
-        return EXIT_FAILURE;
-    }
-    status = back_up(&arguments, settings);
-    settings_unref(settings);
-    return status;
+    return backup_command_main(&command, argc, argv);
 }

@@ -60,15 +60,10 @@ void clock_watch_look(struct clock_watch *watch)
 static void on_answers(evutil_socket_t fd, short what, void *arg)
 {
     struct clock_watch *watch = arg;
-    struct queue_node *node = queue_take_all(watch->queue);
 
     (void)fd;
     (void)what;
-    while (node != NULL) {
-        struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
-        node = node->next;
-        job->done(job);
-    }
+    pool_run_replies(watch->queue);
 }
 
 struct clock_watch *clock_watch_create(struct event_base *base, struct kv_store *kv)

@@ -53,15 +53,10 @@ static void run_slice(struct draft_sweeper *sweeper)
 static void on_queue(evutil_socket_t fd, short what, void *arg)
 {
     struct draft_sweeper *sweeper = arg;
-    struct queue_node *node = queue_take_all(sweeper->queue);
 
     (void)fd;
     (void)what;
-    while (node != NULL) {
-        struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
-        node = node->next;
-        job->done(job);
-    }
+    pool_run_replies(sweeper->queue);
 }
 
 struct draft_sweeper *draft_sweeper_create(struct event_base *base, struct kv_store *kv)

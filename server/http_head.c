@@ -115,16 +115,6 @@ static int parse_request_line(struct slice line, struct http_head *head, struct 
     return parse_version(slice_sub(line, n + 1, SIZE_MAX), head, fault);
 }
 
-static bool is_value_clean(struct slice value)
-{
-    for (size_t i = 0; i < value.n; i++) {
-        unsigned char c = (unsigned char)value.p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 /* RFC 9112 section 5. A name followed by a space, or a line that begins with one, is refused. */
 static int parse_field(char *line, size_t line_n, struct http_field *field, struct fault *fault)
 {
@@ -138,7 +128,7 @@ static int parse_field(char *line, size_t line_n, struct http_field *field, stru
         return bad(fault, "a field name is not a token followed by a colon");
     field->name = slice_make(line, n);
     field->value = slice_trim(slice_make(line + n + 1, line_n - n - 1));
-    return is_value_clean(field->value) ? 0 : bad(fault, "a field value has control bytes");
+    return slice_has_control(field->value) ? bad(fault, "a field value has control bytes") : 0;
 }
 
 /* RFC 9110 section 7.2: host and port, nothing else; an empty one names no server. */

@@ -66,6 +66,8 @@ static void add_clean(struct buf *out, struct slice value)
     size_t begin = out->n;
 
     buf_add(out, value);
+    if (!slice_has_control(value))
+        return;
     for (size_t i = begin; i < out->n; i++) {
         unsigned char c = (unsigned char)out->p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)

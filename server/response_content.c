@@ -191,17 +191,18 @@ static bool is_held(const struct content *content)
     return false;
 }
 
-static void send_content(const struct content *content)
+static void send_not_modified(const struct content *content)
 {
-    struct request *r = content->r;
+    add_fields(content);
+    response_send_empty(content->r, 304);
+}
+
+/* Apart, so that no other answer pays for clearing the array. */
+static void send_whole_or_ranges(const struct content *content)
+{
     struct range ranges[RANGES_MAX];
     unsigned n;
 
-    if (is_held(content)) {
-        add_fields(content);
-        response_send_empty(r, 304);
-        return;
-    }
     int err = wanted_ranges(content, ranges, &n);
     if (err != 0) {
         send_not_satisfiable(content);
@@ -214,6 +215,14 @@ static void send_content(const struct content *content)
         send_range(content, 206, ranges[0]);
     else
         send_range(content, 200, (struct range){0, content->size});
+}
+
+static void send_content(const struct content *content)
+{
+    if (is_held(content))
+        send_not_modified(content);
+    else
+        send_whole_or_ranges(content);
 }
 
 void response_send_file_take(struct request *r, struct blob_file *file, struct slice media_type,
@@ -237,9 +246,13 @@ void response_send_content(struct request *r, struct slice media_type, struct sl
         response_send_typed(r, 200, media_type, bytes);
         return;
     }
+    if (is_held(&content)) {
+        send_not_modified(&content);
+        return;
+    }
     content.bytes = arena_dup(&r->arena, bytes);
     if (content.bytes.p == NULL)
         response_send_error(r, ERR_NO_MEMORY, NULL, SLICE(""));
     else
-        send_content(&content);
+        send_whole_or_ranges(&content);
 }

@@ -9,24 +9,14 @@
 
 #include "server/restore_verb.h"
 
-#include "base/clock.h"
 #include "registry/fsck.h"
-#include "server/backup_report.h"
+#include "server/backup_command.h"
 #include "server/open_store.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define EXIT_USAGE 2
-
-struct arguments {
-    const char *config, *from;
-    struct settings_overrides overrides;
-    bool no_verify, quiet;
-};
 
 /* Files that root makes in a directory of the server's user could not be read by the server. */
 static int check_user(const char *path, struct fault *fault)
@@ -41,18 +31,11 @@ static int check_user(const char *path, struct fault *fault)
                      path, (uintmax_t)st.st_uid);
 }
 
-static int copy(const struct arguments *arguments, const struct settings *settings,
+static int copy(const struct backup_arguments *arguments, const struct settings *settings,
                 struct backup_dir *dir, struct backup_report *report, struct fault *fault)
 {
-    const struct backup_options options = {
-        .version = PACKAGE_VERSION,
-        .begun_ms = clock_wall_ms(),
-        .verify = !arguments->no_verify,
-        .map_size_bytes = settings->index_map_size_bytes,
-        .progress = backup_report_progress,
-        .damaged = backup_report_damaged,
-        .arg = report,
-    };
+    const struct backup_options options =
+        backup_command_options(settings, report, !arguments->has_flag);
     struct backup_result result;
     struct datadir data;
 
@@ -112,7 +95,7 @@ static void print_result(const struct settings *settings, const struct backup_in
            backup_report_size(info->file_bytes, size));
 }
 
-static int restore(const struct arguments *arguments, const struct settings *settings)
+static int restore(const struct backup_arguments *arguments, const struct settings *settings)
 {
     struct backup_report report;
     struct backup_dir dir;
@@ -121,14 +104,14 @@ static int restore(const struct arguments *arguments, const struct settings *set
     backup_report_init(&report, "restore", arguments->quiet);
     int err = check_user(settings->storage_path, &fault);
     if (err == 0)
-        err = backup_dir_open_read(arguments->from, &dir, &fault);
+        err = backup_dir_open_read(arguments->directory, &dir, &fault);
     if (err != 0) {
         backup_report_failure(&report, &fault, err);
         return EXIT_FAILURE;
     }
-    if (backup_dir_is_below(settings->storage_path, arguments->from))
+    if (backup_dir_is_below(settings->storage_path, arguments->directory))
         err = fault_set(&fault, ERR_CONFIG, "%s lies in the backup %s: name a directory elsewhere",
-                        settings->storage_path, arguments->from);
+                        settings->storage_path, arguments->directory);
     if (err == 0)
         err = copy(arguments, settings, &dir, &report, &fault);
     if (err == 0)
@@ -142,51 +125,15 @@ static int restore(const struct arguments *arguments, const struct settings *set
     return is_whole ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int parse(int argc, char **argv, struct arguments *arguments)
-{
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"data", required_argument, NULL, 'd'},
-        {"from", required_argument, NULL, 'f'},   {"no-verify", no_argument, NULL, 'n'},
-        {"quiet", no_argument, NULL, 'q'},        {0},
-    };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "q", options, NULL)) != -1) {
-        if (option == 'c')
-            arguments->config = optarg;
-        else if (option == 'd')
-            arguments->overrides.data = optarg;
-        else if (option == 'f')
-            arguments->from = optarg;
-        else if (option == 'n')
-            arguments->no_verify = true;
-        else if (option == 'q')
-            arguments->quiet = true;
-        else
-            return EXIT_USAGE;
-    }
-    if (optind < argc)
-        fprintf(stderr, "tidemark restore: '%s' is one word too many\n", argv[optind]);
-    else if (arguments->from == NULL)
-        fprintf(stderr, "tidemark restore: --from DIR is missing: the backup\n");
-    return optind < argc || arguments->from == NULL ? EXIT_USAGE : 0;
-}
-
 int restore_verb_run(int argc, char **argv)
 {
-    struct arguments arguments = {0};
-    const struct settings *settings;
-    struct fault fault = FAULT_INIT;
+    static const struct backup_command command = {
+        .verb = "restore",
+        .directory = "from",
+        .directory_is = "the backup",
+        .flag = "no-verify",
+        .run = restore,
+    };
 
-    int status = parse(argc, argv, &arguments);
-    if (status != 0)
-        return status;
-    int err = load_settings(arguments.config, &arguments.overrides, &settings, &fault);
-    if (err != 0) {
-        fprintf(stderr, "tidemark: %s\n", fault_text(&fault, err));
-        return EXIT_FAILURE;
-    }
-    status = restore(&arguments, settings);
-    settings_unref(settings);
-    return status;
+    return backup_command_main(&command, argc, argv);
 }

@@ -41,9 +41,13 @@ int v2_admit(const struct request *r, uint64_t bytes, struct fault *fault)
 
 struct slice v2_etag(struct request *r, const struct digest *digest)
 {
-    char text[DIGEST_TEXT_MAX];
+    char *text = arena_alloc(&r->arena, DIGEST_TEXT_MAX + 2);
 
-    return arena_printf(&r->arena, "\"" SLICE_FMT "\"", SLICE_ARG(digest_format(digest, text)));
+    if (text == NULL)
+        return slice_make(NULL, 0);
+    size_t n = digest_format(digest, text + 1).n;
+    text[0] = text[n + 1] = '"';
+    return slice_make(text, n + 2);
 }
 
 void v2_location(struct request *r, const char *kind, const struct digest *digest)

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "server/conn.h"
 #include "server/event_wait.h"
 #include "server/worker_private.h"
@@ -253,16 +254,11 @@ static void end_turn(struct worker *worker)
 static void on_queue(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
-    struct queue_node *node = queue_take_all(worker->queue);
     uint64_t begin_ns = time_begin();
 
     (void)fd;
     (void)what;
-    while (node != NULL) {
-        struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
-        node = node->next;
-        job->done(job);
-    }
+    pool_run_replies(worker->queue);
     time_end("queue", begin_ns);
 }
 

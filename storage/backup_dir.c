@@ -3,8 +3,8 @@
 #include "storage/backup_dir.h"
 
 #include "base/mem.h"
+#include "storage/dir_list.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -108,7 +108,7 @@ static bool has_entry(int fd, const char *name)
 
 static bool is_expected(const char *name, bool is_ours)
 {
-    static const char *const always[] = {".", "..", LOCK_NAME, "lost+found"};
+    static const char *const always[] = {LOCK_NAME, "lost+found"};
     static const char *const ours[] = {INFO_NAME,     INFO_TEMP, UNFINISHED_NAME, BLOBS_NAME,
                                        INCOMING_NAME, "index.a", "index.b"};
 
@@ -125,23 +125,18 @@ static bool is_expected(const char *name, bool is_ours)
 static int check_foreign(int fd, const char *path, struct fault *fault)
 {
     bool is_ours = has_entry(fd, INFO_NAME) || has_entry(fd, UNFINISHED_NAME);
-    int list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = list_fd >= 0 ? fdopendir(list_fd) : NULL;
-    const struct dirent *entry;
+    DIR *list = dir_list_open(fd, ".");
+    const char *name;
     int err = 0;
 
-    if (list == NULL) {
-        err = fault_set_errno(fault, errno, "cannot list %s", path);
-        if (list_fd >= 0)
-            close(list_fd);
-        return err;
-    }
-    while (err == 0 && (entry = readdir(list)) != NULL)
-        if (!is_expected(entry->d_name, is_ours))
+    if (list == NULL)
+        return fault_set_errno(fault, errno, "cannot list %s", path);
+    while (err == 0 && (name = dir_list_next(list)) != NULL)
+        if (!is_expected(name, is_ours))
             err = fault_set(fault, ERR_CONFIG,
                             "%s holds '%.64s', which is not of a backup: name an empty or new "
                             "directory, or that of an earlier backup",
-                            path, entry->d_name);
+                            path, name);
     closedir(list);
     return err;
 }

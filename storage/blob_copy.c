@@ -11,8 +11,8 @@
 
 #include "base/fault_point.h"
 #include "base/mem.h"
+#include "storage/dir_list.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,24 +43,16 @@ struct blob_copy {
 
 static int clear_incoming(int fd, struct fault *fault)
 {
-    int list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = list_fd >= 0 ? fdopendir(list_fd) : NULL;
-    const struct dirent *entry;
+    DIR *list = dir_list_open(fd, ".");
+    const char *name;
     int err = 0;
 
-    if (list == NULL) {
-        err = fault_set_errno(fault, errno, "cannot list the folder of incoming blobs");
-        if (list_fd >= 0)
-            close(list_fd);
-        return err;
-    }
-    while (err == 0 && (entry = readdir(list)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlinkat(fd, entry->d_name, 0) != 0 && errno != ENOENT)
+    if (list == NULL)
+        return fault_set_errno(fault, errno, "cannot list the folder of incoming blobs");
+    while (err == 0 && (name = dir_list_next(list)) != NULL)
+        if (unlinkat(fd, name, 0) != 0 && errno != ENOENT)
             err = fault_set_errno(fault, errno, "cannot remove '%.64s' from the incoming blobs",
-                                  entry->d_name);
-    }
+                                  name);
     closedir(list);
     return err;
 }

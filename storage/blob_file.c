@@ -14,11 +14,11 @@
 
 #include "base/fault_point.h"
 #include "base/mem.h"
+#include "storage/dir_list.h"
 #include "storage/open_files.h"
 
 #include <linux/openat2.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -505,29 +505,20 @@ static int walk_entry(const struct walk *walk, int fd, const char *name, const c
 static int walk_folder(const struct walk *walk, int parent_fd, const char *name, const char *path,
                        bool has_folders)
 {
-    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
-    const struct dirent *entry;
+    DIR *list = dir_list_open(parent_fd, name);
+    const char *entry;
     int err = 0;
 
-    if (list == NULL) {
-        err = fault_set_errno(walk->fault, errno, "cannot list blobs/%s", path);
-        if (fd >= 0)
-            close(fd);
-        return err;
-    }
-    errno = 0;
-    while (err == 0 && (entry = readdir(list)) != NULL) {
+    if (list == NULL)
+        return fault_set_errno(walk->fault, errno, "cannot list blobs/%s", path);
+    while (err == 0 && (entry = dir_list_next(list)) != NULL) {
         char below[BLOB_FILE_PATH_MAX + NAME_MAX + 2];
 
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
-        if (has_folders && is_folder_name(entry->d_name))
-            err = walk_folder(walk, fd, entry->d_name, below, false);
+        snprintf(below, sizeof(below), "%s/%s", path, entry);
+        if (has_folders && is_folder_name(entry))
+            err = walk_folder(walk, dirfd(list), entry, below, false);
         else
-            err = walk_entry(walk, fd, entry->d_name, below);
-        errno = 0;
+            err = walk_entry(walk, dirfd(list), entry, below);
     }
     if (err == 0 && errno != 0)
         err = fault_set_errno(walk->fault, errno, "cannot list blobs/%s", path);

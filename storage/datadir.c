@@ -12,10 +12,10 @@
 
 #include "base/mem.h"
 #include "base/slice.h"
+#include "storage/dir_list.h"
 
 #include <linux/magic.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -215,29 +215,23 @@ static int check_format(int fd, const char *path, struct fault *fault)
  * and what mkfs makes. */
 static int check_foreign(int fd, const char *path, struct fault *fault)
 {
-    static const char *const expected[] = {".",         "..",         LOCK_NAME,
-                                           FORMAT_TEMP, "lost+found", RESTORE_NAME};
-    int list_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = list_fd >= 0 ? fdopendir(list_fd) : NULL;
-    const struct dirent *entry;
+    static const char *const expected[] = {LOCK_NAME, FORMAT_TEMP, "lost+found", RESTORE_NAME};
+    DIR *list = dir_list_open(fd, ".");
+    const char *name;
     int err = 0;
 
-    if (list == NULL) {
-        err = fault_set_errno(fault, errno, "cannot list %s", path);
-        if (list_fd >= 0)
-            close(list_fd);
-        return err;
-    }
-    while (err == 0 && (entry = readdir(list)) != NULL) {
+    if (list == NULL)
+        return fault_set_errno(fault, errno, "cannot list %s", path);
+    while (err == 0 && (name = dir_list_next(list)) != NULL) {
         bool known = false;
 
         for (size_t i = 0; i < ARRAY_LENGTH(expected); i++)
-            known |= strcmp(entry->d_name, expected[i]) == 0;
+            known |= strcmp(name, expected[i]) == 0;
         if (!known)
             err = fault_set(fault, ERR_CONFIG,
                             "%s has no " FORMAT_NAME " file but holds '%.64s', which is not ours: "
                             "set storage.path to an empty or new directory",
-                            path, entry->d_name);
+                            path, name);
     }
     closedir(list);
     return err;
@@ -497,17 +491,13 @@ int datadir_clear_mark(const struct datadir *dir, struct fault *fault)
 
 void datadir_drop_index_cache(const struct datadir *dir)
 {
-    int list_fd = openat(dir->fd, INDEX_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *list = list_fd >= 0 ? fdopendir(list_fd) : NULL;
-    const struct dirent *entry;
+    DIR *list = dir_list_open(dir->fd, INDEX_NAME);
+    const char *name;
 
-    if (list == NULL) {
-        if (list_fd >= 0)
-            close(list_fd);
+    if (list == NULL)
         return;
-    }
-    while ((entry = readdir(list)) != NULL) {
-        int fd = openat(list_fd, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    while ((name = dir_list_next(list)) != NULL) {
+        int fd = openat(dirfd(list), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
         if (fd < 0)
             continue;

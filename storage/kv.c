@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -187,15 +188,9 @@ static void wait_for_replies(struct kv_client *client)
 {
     while (client->pending != 0 || is_watch_posted(client)) {
         struct pollfd fd = {.fd = queue_fd(client->replies), .events = POLLIN};
-        struct queue_node *node = queue_take_all(client->replies);
 
-        if (node == NULL)
+        if (pool_run_replies(client->replies) == 0)
             (void)poll(&fd, 1, -1);
-        while (node != NULL) {
-            struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
-            node = node->next; /* read first: the job may be gone after done */
-            job->done(job);
-        }
     }
 }
 

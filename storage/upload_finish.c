@@ -29,6 +29,8 @@ static int rehash_slice(struct upload *upload, uint8_t *bytes, bool *is_end, str
 {
     int err = upload_file_open(upload, fault);
 
+    if (err == 0)
+        upload_write_past_cache(upload, false);
     if (err == 0 && upload->again_offset == 0)
         posix_fadvise(upload->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     *is_end = false;

@@ -103,6 +103,8 @@ struct upload {
     struct upload_lane hash_lane, write_lane;
     int fd;             /* opened by the first job that needs it */
     uint64_t writeback; /* bytes whose way to the disk has begun */
+    bool past_cache;    /* the descriptor has O_DIRECT */
+    bool never_past_cache;
     bool write_failed;  /* what follows in the lane must leave no hole */
 
     struct pool_job job;    /* the single one: create, rehash, sync, publish, remove */
@@ -207,6 +209,8 @@ void upload_job_begin_locked(struct upload *upload, struct pool *pool, struct po
 void upload_job_end_locked(struct upload *upload);
 /* Opens the data file unless it is open. Jobs only. */
 int upload_file_open(struct upload *upload, struct fault *fault) MUST_CHECK;
+/* Write lane, or a single job: whether what is written next goes by the page cache. */
+void upload_write_past_cache(struct upload *upload, bool want);
 /* Sets `filling`. ERR_AGAIN: none is free; the upload is posted when it has got one. */
 int upload_buffer_get_locked(struct upload *upload, struct fault *fault) MUST_CHECK;
 /* Gives `filling` to the lanes. */

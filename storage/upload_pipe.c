@@ -13,6 +13,11 @@
  *
  * Writeback is started every few MiB, so that the disk is busy from the beginning and the fdatasync
  * at the end finds little left to do.
+ *
+ * What lies far behind the beginning of a large upload is written past the page cache (O_DIRECT):
+ * copying it there and writing it back took as long as hashing it. Only whole blocks can be; pieces
+ * that do not begin and end with one go by the cache, on the same descriptor. Neither way promises
+ * anything before the fdatasync.
  */
 #include "config.h"
 #include "storage/upload_internal.h"
@@ -26,6 +31,15 @@
 #include <unistd.h>
 
 #define WRITEBACK_BYTES (4u << 20)
+
+/* The first bytes of an upload go by the page cache, where the pull that often follows finds a
+ * layer of common size. A debug build goes past it sooner, so that small tests do. */
+#ifdef TIDEMARK_DEBUG
+#define PAST_CACHE_FROM (UINT64_C(4) << 10)
+#else
+#define PAST_CACHE_FROM (UINT64_C(16) << 20)
+#endif
+#define PAST_CACHE_UNIT 4096u /* offset, length and address are multiples of it */
 
 /*
  * Jobs.
@@ -62,6 +76,7 @@ int upload_file_open(struct upload *upload, struct fault *fault)
     upload_file_name(upload, name);
     upload->fd =
         openat(upload->uploads->parts.dir->uploads_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    upload->past_cache = false;
     if (upload->fd >= 0)
         return 0;
     if (errno == ENOENT)
@@ -273,23 +288,53 @@ static void hash_run(struct pool_job *job)
     pthread_mutex_unlock(&uploads->mutex);
 }
 
+void upload_write_past_cache(struct upload *upload, bool want)
+{
+    if (upload->past_cache == want)
+        return;
+    int flags = fcntl(upload->fd, F_GETFL);
+    if (flags >= 0 && fcntl(upload->fd, F_SETFL, want ? flags | O_DIRECT : flags & ~O_DIRECT) == 0)
+        upload->past_cache = want;
+    else
+        upload->never_past_cache = true;
+}
+
+static bool goes_past_cache(const struct upload *upload, const struct upload_buffer *buffer)
+{
+    return !upload->never_past_cache && buffer->offset >= PAST_CACHE_FROM &&
+           buffer->offset % PAST_CACHE_UNIT == 0 && buffer->n % PAST_CACHE_UNIT == 0;
+}
+
+/* A file system that refuses it, or has taken a part that ends between two of its blocks, gets the
+ * rest by its cache. */
+static bool leaves_cache_refused(struct upload *upload)
+{
+    if (errno != EINVAL || !upload->past_cache)
+        return false;
+    upload->never_past_cache = true;
+    upload_write_past_cache(upload, false);
+    return true;
+}
+
 static int write_buffer(struct upload *upload, const struct upload_buffer *buffer,
                         struct fault *fault)
 {
     int err = upload_file_open(upload, fault);
 
+    if (err == 0)
+        upload_write_past_cache(upload, goes_past_cache(upload, buffer));
     for (size_t at = 0; err == 0 && at < buffer->n;) {
         ssize_t n =
             pwrite(upload->fd, buffer->bytes + at, buffer->n - at, (off_t)(buffer->offset + at));
 
         if (n >= 0)
             at += (size_t)n;
-        else if (errno != EINTR)
+        else if (errno != EINTR && !leaves_cache_refused(upload))
             err = fault_set_errno(fault, errno, "cannot write upload %s at %ju", upload->id,
                                   (uintmax_t)(buffer->offset + at));
     }
     uint64_t end = buffer->offset + buffer->n;
-    if (err == 0 && end - upload->writeback >= WRITEBACK_BYTES) {
+    if (err == 0 && !upload->past_cache && end - upload->writeback >= WRITEBACK_BYTES) {
         /* A hint: whether the bytes arrive is what fdatasync says. */
         sync_file_range(upload->fd, (off_t)upload->writeback, (off_t)(end - upload->writeback),
                         SYNC_FILE_RANGE_WRITE);

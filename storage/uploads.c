@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/dir_list.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -284,19 +284,14 @@ static void look_at(struct uploads *uploads, const char *name)
 
 static int restore_all(struct uploads *uploads, struct fault *fault)
 {
-    int fd = openat(uploads->parts.dir->uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
-    const struct dirent *entry;
+    DIR *list = dir_list_open(uploads->parts.dir->uploads_fd, ".");
+    const char *name;
 
-    if (list == NULL) {
-        int err = fault_set_errno(fault, errno, "cannot list uploads");
-        if (fd >= 0)
-            close(fd);
-        return err;
-    }
-    while ((entry = readdir(list)) != NULL)
-        if (entry->d_name[0] != '.')
-            look_at(uploads, entry->d_name);
+    if (list == NULL)
+        return fault_set_errno(fault, errno, "cannot list uploads");
+    while ((name = dir_list_next(list)) != NULL)
+        if (name[0] != '.')
+            look_at(uploads, name);
     closedir(list);
     return 0;
 }

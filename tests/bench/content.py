@@ -54,6 +54,9 @@ class Content:
                 piece = os.urandom(MIB)
                 digest.update(piece)
                 file.write(piece)
+            # Or it would be written back while the push of it is measured.
+            file.flush()
+            os.fsync(file.fileno())
         return path, 'sha256:' + digest.hexdigest()
 
     def layout(self, name):

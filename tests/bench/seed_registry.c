@@ -66,11 +66,7 @@ static void pump(struct seeder *seeder)
     struct pollfd fd = {.fd = queue_fd(seeder->replies), .events = POLLIN};
 
     poll(&fd, 1, -1);
-    for (struct queue_node *node = queue_take_all(seeder->replies); node != NULL;) {
-        struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
-        node = node->next; /* the job may be gone when done returns */
-        job->done(job);
-    }
+    pool_run_replies(seeder->replies);
 }
 
 static void seeder_wait(struct seeder *seeder)

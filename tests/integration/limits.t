@@ -14,7 +14,7 @@ import threading
 
 import check
 import http1
-from image import Artifact, OCI_EMPTY, OCI_MANIFEST, descriptor, digest_of, noise, to_json
+from image import Artifact, OCI_EMPTY, OCI_MANIFEST, descriptor, digest_of, noise, small, to_json
 from registry import OCTETS, Registry, with_query
 from scenario import (events, files_under, metric, raise_descriptor_limit, reset, serves, serving,
                       uploads_are_gone)
@@ -187,6 +187,39 @@ def out_of_descriptors(_):
         uploads_are_gone(server)
 
 
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90))
+
+
+@suite.case('few descriptors from the start: fewer connections, and all as before when they end')
+def few_from_the_start(_):
+    with serving(preexec=few_descriptors) as server:
+        registry = Registry(server.address)
+        registry.push('app', small('before'), 'before')
+        crowd = [http1.Connection(server.address) for _ in range(150)]
+        # Some of them are served, the others wait or are turned away; none brings the server down.
+        served = 0
+        for number, connection in enumerate(crowd):
+            connection.socket.settimeout(10 if number < 5 else 0.05)
+            try:
+                served += connection.request('GET', '/v2/').status == 200
+            except (OSError, http1.Closed, AssertionError):
+                continue
+        check.true(served > 0, 'nobody was served')
+        check.true(server.is_running(), 'the server ended')
+        for connection in crowd:
+            connection.close()
+
+        def is_served():
+            try:
+                return http1.request(server.address, 'GET', '/v2/').status == 200
+            except (OSError, http1.Closed):
+                return False
+        check.eventually('the server takes connections again', is_served)
+        registry.push('app', small('after'), 'after')
+        registry.check_holds('app', 'before')
+
+
 @suite.case('10,000 idle connections: all are served, and memory stays in the promise')
 def idle_connections(_):
     # The server keeps a second descriptor for each connection.
@@ -295,6 +328,27 @@ def uploads_max(_):
         check.status(registry.request('DELETE', locations[2]), 204)
         check.eventually('there is room', lambda: registry.request(
             'POST', '/v2/many/blobs/uploads/').status == 202)
+
+
+@suite.case('a blob above blobs.max_size: 413 before a byte of it, or when it grows above')
+def blob_size(_):
+    with serving('blobs:\n  max_size: 100KiB\n') as server:
+        registry = Registry(server.address)
+        limit = 100 << 10
+        registry.push_blob('app', b'x' * limit)
+        location = registry.begin_upload('app')
+        fields = {'Content-Length': str(limit + 1), 'Expect': '100-continue'}
+        with http1.Connection(server.address) as connection:
+            connection.send(http1.head(connection.host, 'PATCH', location, fields))
+            check.error(connection.response('PATCH'), 413, 'SIZE_INVALID', 'blobs.max_size')
+        check.status(registry.request('PATCH', location, OCTETS, b'x' * limit), 202)
+        check.error(registry.request('PATCH', location, OCTETS, b'x'), 413, 'SIZE_INVALID')
+        location = registry.begin_upload('app')
+        with http1.Connection(server.address) as connection:
+            connection.send(http1.head(connection.host, 'PATCH', location,
+                                       {'Transfer-Encoding': 'chunked'}))
+            connection.send(http1.chunked(b'x' * (limit + 1)))
+            check.error(connection.response('PATCH'), 413, 'SIZE_INVALID')
 
 
 @suite.case('buffers for 4 of 30 uploads, 10 of which stop in the middle: all the others end, then '

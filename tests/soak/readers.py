@@ -91,8 +91,8 @@ class Metrics(Actor):
             self.ask(200, 'GET', target, what=target.strip('/'))
 
 
-class Poller(Actor):
-    """Follows the log of events by long poll, across restarts, and misses none."""
+class EventReader(Actor):
+    """Follows the log of events from where it is at first, across restarts, and misses none."""
 
     def __init__(self, world, number):
         super().__init__(world, number)
@@ -102,6 +102,16 @@ class Poller(Actor):
         if self.last is None:
             answer = self.ask(200, 'GET', '/api/v1/events?after=last', what='events')
             self.last = json.loads(answer.body)['last']
+        self.follow()
+
+    def follow(self):
+        raise NotImplementedError
+
+
+class Poller(EventReader):
+    """By long poll."""
+
+    def follow(self):
         answer = self.ask(200, 'GET', f'/api/v1/events?after={self.last}&n=1000&wait=1s',
                           what='long poll')
         document = json.loads(answer.body)
@@ -110,17 +120,10 @@ class Poller(Actor):
         self.last = document['last']
 
 
-class Follower(Actor):
-    """The same by a stream, which it leaves now and then."""
+class Follower(EventReader):
+    """By a stream, which it leaves now and then."""
 
-    def __init__(self, world, number):
-        super().__init__(world, number)
-        self.last = None
-
-    def step(self):
-        if self.last is None:
-            answer = self.ask(200, 'GET', '/api/v1/events?after=last', what='events')
-            self.last = json.loads(answer.body)['last']
+    def follow(self):
         with EventStream(self.world.address(), '', str(self.last)) as stream:
             check.equal(stream.status(), 200, 'status of a stream')
             self.world.count('stream')

@@ -44,7 +44,8 @@ class Sampler(threading.Thread):
                 one = take(self.world.server, epoch // 2)
                 if not self.world.is_resting() and not self.world.was_disturbed(epoch):
                     self.samples.append(one)
-            except (OSError, http1.Closed, AssertionError) as error:
+            # AttributeError: there is no address while it starts.
+            except (OSError, http1.Closed, AssertionError, AttributeError) as error:
                 if not self.world.was_disturbed(epoch):
                     self.world.fault(f'sampler: {error!r}')
             time.sleep(EVERY_SECONDS)

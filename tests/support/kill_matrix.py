@@ -6,6 +6,10 @@ be named. A point is therefore (thread, call, n), which names every call exactly
 thread is traced from the first instruction, so that the making of the data directory and the
 reading of one that is there are covered; the others are attached to when the server is ready. The
 signal comes at the entry of the call, which is then not carried out: state before the n-th call.
+
+All points are tried, so the directories are in memory where that is possible: what a killed process
+wrote is still there because the kernel has it, on a disk as well, and waiting for a disk would
+show nothing more.
 """
 
 import contextlib
@@ -15,6 +19,7 @@ import select
 import shutil
 import signal
 import subprocess
+import tempfile
 from dataclasses import dataclass
 
 import check
@@ -32,6 +37,9 @@ CALLS = ('pwrite64', 'pwritev', 'pwritev2', 'write', 'fdatasync', 'fsync', 'msyn
 LINE = re.compile(r'(\w+)\((.*)')
 GONE = (OSError, http1.Closed, AssertionError)
 
+MEMORY = '/dev/shm'
+ROOM = 256 << 20   # a directory is some MiB, and a few are there at a time
+
 
 @dataclass(frozen=True)
 class Point:
@@ -45,6 +53,13 @@ class Point:
     def __str__(self):
         where = 'first start' if self.fresh else 'scenario'
         return f'{where}: {self.thread} at {self.call} number {self.n}'
+
+
+def temporary_directory():
+    """Where the directories are best made: in memory, or where temporary files are made anyhow."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        return MEMORY
+    return tempfile.gettempdir()
 
 
 # ---- Under strace
@@ -208,19 +223,3 @@ def _go(setting, server, ledger, point):
         raise
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(60)
-
-
-def sample(points):
-    """The same choice each time: all renames and fsyncs; of every other call of every thread some,
-    spread over all of it, and more of the writer, whose calls are all different states."""
-    groups = {}
-    for point in points:
-        groups.setdefault((point.fresh, point.thread, point.call), []).append(point)
-    chosen = []
-    for (_, thread, call), group in groups.items():
-        if call.startswith('rename') or call == 'fsync':
-            chosen += group
-        else:
-            parts = 2 if thread == 'writer' else 1
-            chosen += [group[len(group) * (2 * i + 1) // (2 * parts)] for i in range(parts)]
-    return chosen

@@ -15,22 +15,6 @@
 /* How long something that must come is waited for; only failing tests wait that long. */
 #define PUMP_PATIENCE_MS 20000
 
-/* Call `done` of all that is in the queue now. */
-static inline unsigned pump_once(struct queue *queue)
-{
-    struct queue_node *node = queue_take_all(queue);
-    unsigned n = 0;
-
-    while (node != NULL) {
-        struct pool_job *job = CONTAINER_OF(node, struct pool_job, node);
-
-        node = node->next; /* the job may be gone when done returns */
-        job->done(job);
-        n++;
-    }
-    return n;
-}
-
 /* Until *flag is set; false when that does not happen. */
 static inline bool pump_until(struct queue *queue, const bool *flag)
 {
@@ -39,7 +23,7 @@ static inline bool pump_until(struct queue *queue, const bool *flag)
     while (!*flag && clock_mono_ms() < end) {
         struct pollfd fd = {.fd = queue_fd(queue), .events = POLLIN};
 
-        if (pump_once(queue) == 0)
+        if (pool_run_replies(queue) == 0)
             poll(&fd, 1, 100);
     }
     return *flag;

@@ -7,6 +7,9 @@ import socket
 import sys
 import threading
 
+import relay
+from relay import Relay
+
 try:
     import h11
 except ImportError:
@@ -33,50 +36,24 @@ class Tape:
         return [match.decode() for match in REQUEST_ID.findall(self.answered)]
 
 
-class Recorder:
-    """Listens on `address` and relays to `target` until closed; `tapes` has a Tape for each.
+class Recorder(Relay):
+    """`tapes` has a Tape for each connection.
 
     `smuggled` goes to the server before all else of each connection, and is on no tape: to see that
     it would be noticed.
     """
 
     def __init__(self, target, smuggled=b''):
-        host, port = target.rsplit(':', 1)
-        self._target = (host, int(port))
         self._smuggled = smuggled
-        self._listener = socket.create_server(('127.0.0.1', 0), backlog=256)
-        self.address = '127.0.0.1:%d' % self._listener.getsockname()[1]
         self.tapes = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(target, backlog=256)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        # Only shutdown wakes the thread in accept.
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            tape = Tape()
-            self.tapes.append(tape)
-            threading.Thread(target=self._relay, args=(client, tape), daemon=True).start()
-
-    def _relay(self, client, tape):
-        with client, socket.create_connection(self._target) as server:
-            for end in (client, server):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def serve(self, client):
+        tape = Tape()
+        self.tapes.append(tape)
+        with client, socket.create_connection(self.target) as server:
+            for side in (client, server):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._smuggled:
                 server.sendall(self._smuggled)
             upward = threading.Thread(target=_copy, args=(client, server, tape, 'sent'),
@@ -84,30 +61,21 @@ class Recorder:
             upward.start()
             _copy(server, client, tape, 'answered')
             # The server has ended it: the proxy must not go on either.
-            for end in (client, server):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            relay.end(client)
+            relay.end(server)
             upward.join()
         tape.is_over = True
 
 
 def _copy(source, target, tape, name):
-    try:
-        while True:
-            data = source.recv(1 << 16)
-            if data == b'':
-                break
-            # First, so that nobody sees an answer to what is not on the tape.
-            setattr(tape, name, getattr(tape, name) + data)
+    for data in relay.pieces(source):
+        # First, so that nobody sees an answer to what is not on the tape.
+        setattr(tape, name, getattr(tape, name) + data)
+        try:
             target.sendall(data)
-    except OSError:
-        pass
-    try:
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
+        except OSError:
+            break
+    relay.end(target, socket.SHUT_WR)
 
 
 class Reading:

@@ -9,9 +9,13 @@ import re
 import socket
 import threading
 
+import relay
+from relay import Relay
+
 REQUEST = re.compile(rb'(?:^|\n|\A)((?:GET|HEAD|PUT|POST|PATCH|DELETE) /[^ \r\n]*) HTTP/1\.1\r\n')
 STATUS = re.compile(rb'HTTP/1\.1 (\d\d\d) ')
 HEAD_END = b'\r\n\r\n'
+PIECE = 1 << 14   # so that a cut is not far from where it was asked for
 
 
 class Exchange:
@@ -26,32 +30,14 @@ class Exchange:
         return f'{self.line} -> {self.status}'
 
 
-class Wire:
-    """Listens on `address` and relays to `target` until closed."""
+class Wire(Relay):
+    """Has an Exchange for each request, of all connections."""
 
     def __init__(self, target):
-        host, port = target.rsplit(':', 1)
-        self._target = (host, int(port))
         self._lock = threading.Lock()
         self._exchanges = []
         self._cuts = []
-        self._listener = socket.create_server(('127.0.0.1', 0))
-        self.address = '127.0.0.1:%d' % self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        # Only shutdown wakes the thread in accept.
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._listener.close()
+        super().__init__(target)
 
     def cut(self, pattern, after, direction):
         """The next request that matches is cut after about so many bytes: of the 'request' or of
@@ -69,30 +55,22 @@ class Wire:
         with self._lock:
             self._exchanges.clear()
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client):
+    def serve(self, client):
         try:
-            server = socket.create_connection(self._target)
+            server = socket.create_connection(self.target)
         except OSError:
             client.close()
             return
-        relay = Relay(self, client, server)
-        upward = threading.Thread(target=relay.upward, daemon=True)
+        connection = Watched(self, client, server)
+        upward = threading.Thread(target=connection.upward, daemon=True)
         upward.start()
-        relay.downward()
+        connection.downward()
         upward.join()
         client.close()
         server.close()
 
     def note(self, exchange):
-        """Called by a relay; returns (bytes, direction) when this request is to be cut."""
+        """Called by a connection; returns (bytes, direction) when this request is to be cut."""
         with self._lock:
             self._exchanges.append(exchange)
             for cut in self._cuts:
@@ -102,7 +80,7 @@ class Wire:
         return None
 
 
-class Relay:
+class Watched:
     """One connection, two threads. Heads are found by what they look like, which is enough here:
     the bodies of test images are compressed."""
 
@@ -115,24 +93,24 @@ class Relay:
 
     def upward(self):
         pending = b''
-        for data in self._pieces(self._client):
+        for data in relay.pieces(self._client, PIECE):
             pending += data
             for match in REQUEST.finditer(pending):
                 self._begin(match.group(1).decode(), pending[match.start():])
             pending = self._unfinished(pending)
             if not self._pass_on(self._server, data, 'request'):
                 break
-        self._end(self._server)
+        relay.end(self._server)
 
     def downward(self):
-        for data in self._pieces(self._server):
+        for data in relay.pieces(self._server, PIECE):
             for match in STATUS.finditer(data):
                 status = int(match.group(1))
                 if status >= 200 and self._waiting:
                     self._waiting.pop(0).status = status
             if not self._pass_on(self._client, data, 'answer'):
                 break
-        self._end(self._client)
+        relay.end(self._client)
 
     def _begin(self, line, head):
         exchange = Exchange(line, head.partition(HEAD_END)[0].decode('latin-1').lower())
@@ -148,17 +126,6 @@ class Relay:
         rest = pending[end + 1:] if end >= 0 else pending
         return rest if len(rest) < 8192 else b''
 
-    @staticmethod
-    def _pieces(sock):
-        while True:
-            try:
-                data = sock.recv(1 << 14)
-            except OSError:
-                return
-            if data == b'':
-                return
-            yield data
-
     def _pass_on(self, to, data, direction):
         """False when the connection is to end here."""
         left = self._left[direction]
@@ -170,14 +137,7 @@ class Relay:
         except OSError:
             return False
         if self._left[direction] == 0:
-            self._end(self._client)
-            self._end(self._server)
+            relay.end(self._client)
+            relay.end(self._server)
             return False
         return True
-
-    @staticmethod
-    def _end(sock):
-        try:
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass

@@ -75,7 +75,7 @@ void bench_pump(struct queue *queue, const unsigned *count, unsigned wanted)
 
     while (*count < wanted) {
         (void)poll(&fd, 1, -1);
-        pump_once(queue);
+        pool_run_replies(queue);
     }
 }
 

@@ -77,15 +77,15 @@ static void test_in_line(void)
     CU_ASSERT_EQUAL(queue_depth(queue), 0);
     digest_gate_leave(&a.pass);
     CU_ASSERT_EQUAL(queue_depth(other), 0);
-    CU_ASSERT_EQUAL(pump_once(queue), 1);
+    CU_ASSERT_EQUAL(pool_run_replies(queue), 1);
     CU_ASSERT_EQUAL(b.turn, 1);
     CU_ASSERT_FALSE(enter(&d, queue, 7, 1)); /* behind c, although nobody runs */
     digest_gate_leave(&b.pass);
     CU_ASSERT_EQUAL(queue_depth(queue), 0);
-    CU_ASSERT_EQUAL(pump_once(other), 1); /* on its own queue */
+    CU_ASSERT_EQUAL(pool_run_replies(other), 1); /* on its own queue */
     CU_ASSERT_EQUAL(c.turn, 2);
     digest_gate_leave(&c.pass);
-    CU_ASSERT_EQUAL(pump_once(queue), 1);
+    CU_ASSERT_EQUAL(pool_run_replies(queue), 1);
     CU_ASSERT_EQUAL(d.turn, 3);
     digest_gate_leave(&d.pass);
     CU_ASSERT_TRUE(enter(&a, queue, 7, 1));
@@ -119,7 +119,7 @@ static void *crowd_thread(void *arg)
                 struct pollfd fd = {.fd = queue_fd(own), .events = POLLIN};
 
                 poll(&fd, 1, 100);
-                *ok = pump_once(own) == 1;
+                *ok = pool_run_replies(own) == 1;
             }
         }
         guarded++;

@@ -530,13 +530,13 @@ static void test_watch(void)
     bench_begin();
     kv_watch(kv_bench.client, on_watch, &calls);
     CU_ASSERT_EQUAL(bench_put("a", "1"), 0);
-    pump_once(kv_bench.replies);
+    pool_run_replies(kv_bench.replies);
     CU_ASSERT_EQUAL(calls, 0); /* a commit without events */
     for (int i = 0; i < 3; i++)
         CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
     CU_ASSERT_EQUAL(queue_depth(kv_bench.replies), 1);
     bench_pump(kv_bench.replies, &calls, 1);
-    CU_ASSERT_EQUAL(pump_once(kv_bench.replies), 0);
+    CU_ASSERT_EQUAL(pool_run_replies(kv_bench.replies), 0);
     CU_ASSERT_EQUAL(calls, 1); /* one for the three */
     /* The snapshot of before the commit is given back: what it was about is seen. */
     CU_ASSERT_TRUE(bench_client_sees("fresh", NULL));
@@ -548,7 +548,7 @@ static void test_watch(void)
     CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
     kv_unwatch(kv_bench.client);
     kv_unwatch(kv_bench.client);
-    pump_once(kv_bench.replies);
+    pool_run_replies(kv_bench.replies);
     CU_ASSERT_EQUAL(calls, 2);
     CU_ASSERT_EQUAL(kv_write_sync(kv_bench.store, fn_events, &op), 0);
     CU_ASSERT_EQUAL(queue_depth(kv_bench.replies), 0);

@@ -117,6 +117,22 @@ static void test_trim(void)
     CU_ASSERT_TRUE(slice_eq(slice_trim(SLICE("\r\na\v")), SLICE("\r\na\v")));
 }
 
+/* Each byte at each place of a text longer than two machine words. */
+static void test_has_control(void)
+{
+    CU_ASSERT_FALSE(slice_has_control(none));
+    CU_ASSERT_FALSE(slice_has_control(SLICE("sha256:\tabc \xc3\xa4\xff\x80 ~")));
+    for (int c = 0; c < 256; c++) {
+        bool expected = (c < 0x20 && c != '\t') || c == 0x7f;
+        for (size_t at = 0; at < 19; at++) {
+            char text[] = "a \t~\x80\xffz0123456789ab";
+            text[at] = (char)c;
+            CU_ASSERT_EQUAL(slice_has_control(slice_make(text, 19)), expected);
+            CU_ASSERT_FALSE(slice_has_control(slice_make(text, at)));
+        }
+    }
+}
+
 static void test_split(void)
 {
     struct slice rest = SLICE("a,,bc,");
@@ -231,6 +247,7 @@ void test_suites(void)
     CU_add_test(suite, "sub", test_sub);
     CU_add_test(suite, "find_char", test_find_char);
     CU_add_test(suite, "trim", test_trim);
+    CU_add_test(suite, "has_control", test_has_control);
     CU_add_test(suite, "split", test_split);
     CU_add_test(suite, "parse_u64", test_parse_u64);
     CU_add_test(suite, "find_duplicate", test_find_duplicate);

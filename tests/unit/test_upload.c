@@ -74,6 +74,46 @@ static void test_sizes(void)
     bench_stop(&bench);
 }
 
+/* Far into a large upload, where the file is written past the page cache; or was refused that. */
+static struct upload *send_far(struct slice content)
+{
+    struct upload *upload = create(DIGEST_SHA256);
+
+    CU_ASSERT_EQUAL(content.n % UPLOAD_BUFFER_SIZE, 0);
+    CU_ASSERT_EQUAL(bench_send(&bench, upload, content), 0);
+    CU_ASSERT_EQUAL(bench_flush(&bench, upload, NULL), 0);
+    CU_ASSERT_NOT_EQUAL(upload->past_cache, upload->never_past_cache);
+    return upload;
+}
+
+static void test_past_cache(void)
+{
+    const size_t far = 17u << 20, end = far + (1u << 20) + 3;
+    char *bytes = bench_bytes(end);
+    struct slice content = slice_make(bytes, end), before = slice_sub(content, 0, far);
+    struct digest digest = bench_digest(content, DIGEST_SHA256);
+    struct digest other = bench_digest(before, DIGEST_SHA512);
+
+    bench_start(&bench, ROOMY);
+    /* What comes next is written in pieces that only the cache takes. */
+    struct upload *upload = send_far(before);
+    atomic_store(&bench_pwrite_max, 1000);
+    CU_ASSERT_EQUAL(bench_send(&bench, upload, slice_sub(content, far, SIZE_MAX)), 0);
+    CU_ASSERT_EQUAL(bench_flush(&bench, upload, NULL), 0);
+    atomic_store(&bench_pwrite_max, 0);
+    CU_ASSERT_FALSE(upload->past_cache);
+    CU_ASSERT_EQUAL_FATAL(bench_finish(&bench, upload, &digest, NULL), 0);
+    CU_ASSERT_TRUE(bench_blob_is(&bench, &digest, content));
+    upload_published(upload);
+    /* The file is read again, into memory that only the cache can read into. */
+    upload = send_far(before);
+    CU_ASSERT_EQUAL_FATAL(bench_finish(&bench, upload, &other, NULL), 0);
+    CU_ASSERT_TRUE(bench_blob_is(&bench, &other, before));
+    upload_published(upload);
+    bench_stop(&bench);
+    free(bytes);
+}
+
 static void wake_room(void *arg)
 {
     *(bool *)arg = true;
@@ -373,12 +413,12 @@ static void test_gate(void)
     atomic_store(&bench_fdatasyncs, 0);
     upload_finish(upload, &digest, result_set, &result);
     for (unsigned i = 0; i < 1000 && atomic_load(&bench_fdatasyncs) == 0; i++) {
-        pump_once(bench.queue);
+        pool_run_replies(bench.queue);
         poll(NULL, 0, 1);
     }
     CU_ASSERT_EQUAL(atomic_load(&bench_fdatasyncs), 1);
     for (unsigned i = 0; i < 20; i++) {
-        pump_once(bench.queue);
+        pool_run_replies(bench.queue);
         poll(NULL, 0, 1);
     }
     CU_ASSERT_FALSE(result.called);
@@ -422,6 +462,7 @@ void test_suites(void)
     CU_pSuite suite = CU_add_suite("upload", NULL, NULL);
 
     CU_add_test(suite, "blobs of many sizes", test_sizes);
+    CU_add_test(suite, "written past the page cache", test_past_cache);
     CU_add_test(suite, "received without a copy", test_room);
     CU_add_test(suite, "in chunks", test_chunks);
     CU_add_test(suite, "claims", test_claims);

@@ -88,7 +88,7 @@ static void push_together(uint64_t buffer_total_bytes)
         upload_set_wake(senders[i].upload, make_room, &senders[i]);
     }
     while (finished < SENDERS && clock_mono_ms() < end) {
-        if (pump_once(bench.queue) == 0)
+        if (pool_run_replies(bench.queue) == 0)
             poll(NULL, 0, 1);
         for (unsigned i = 0; i < SENDERS; i++) {
             if (senders[i].has_room)
@@ -140,11 +140,11 @@ static void test_own_limit(void)
     check_takes(upload, content, UPLOAD_BUFFERS_MAX * UPLOAD_BUFFER_SIZE);
     CU_ASSERT_EQUAL(uploads_buffer_bytes(bench.uploads), UPLOAD_BUFFERS_MAX * UPLOAD_BUFFER_SIZE);
     check_takes(upload, content, 0);
-    pump_once(bench.queue);
+    pool_run_replies(bench.queue);
     CU_ASSERT_EQUAL(wakes, 0);
     atomic_store(&bench_pwrite_waits, false);
     for (unsigned i = 0; i < PUMP_PATIENCE_MS && wakes == 0; i++) {
-        pump_once(bench.queue);
+        pool_run_replies(bench.queue);
         poll(NULL, 0, 1);
     }
     CU_ASSERT_EQUAL(wakes, 1);
@@ -186,14 +186,14 @@ static void test_fair(void)
     upload_release(b);
     atomic_store(&bench_pwrite_waits, false);
     for (unsigned i = 0; i < PUMP_PATIENCE_MS && c_turn == 0; i++) {
-        pump_once(bench.queue);
+        pool_run_replies(bench.queue);
         poll(NULL, 0, 1);
     }
     CU_ASSERT_EQUAL(c_turn, 1);
     CU_ASSERT_EQUAL(d_turn, 0); /* c has the only one */
     upload_release(c);
     for (unsigned i = 0; i < PUMP_PATIENCE_MS && d_turn == 0; i++) {
-        pump_once(bench.queue);
+        pool_run_replies(bench.queue);
         poll(NULL, 0, 1);
     }
     CU_ASSERT_EQUAL(d_turn, 2);
@@ -271,7 +271,7 @@ static void test_release_under_way(void)
     upload_claim(bench.uploads, slice_from_cstr(id), SLICE("r"), SLICE("i"), bench.queue,
                  result_set, &result);
     for (unsigned i = 0; i < 20; i++) {
-        pump_once(bench.queue);
+        pool_run_replies(bench.queue);
         poll(NULL, 0, 1);
     }
     CU_ASSERT_FALSE(result.called);
@@ -394,7 +394,7 @@ static void test_full_disk(void)
     atomic_store(&bench_pwrite_waits, false);
     /* The waiting sender hears of it, */
     for (unsigned i = 0; i < PUMP_PATIENCE_MS && wakes == 0; i++) {
-        pump_once(bench.queue);
+        pool_run_replies(bench.queue);
         poll(NULL, 0, 1);
     }
     CU_ASSERT_EQUAL(wakes, 1);

@@ -139,7 +139,7 @@ static void *run(void *arg)
 
     for (unsigned round = 0; round < ROUNDS && worker->failed_line == 0; round++)
         one_round(worker, round + worker->number);
-    pump_once(worker->queue);
+    pool_run_replies(worker->queue);
     return NULL;
 }
 

@@ -117,7 +117,7 @@ void bench_start(struct bench *bench, uint64_t buffer_total_bytes)
 void bench_stop(struct bench *bench)
 {
     uploads_close(bench->uploads);
-    pump_once(bench->queue); /* ends of claims */
+    pool_run_replies(bench->queue); /* ends of claims */
     pool_destroy(bench->io);
     pool_destroy(bench->cpu);
     blob_files_close(bench->files);
@@ -130,7 +130,7 @@ void bench_stop(struct bench *bench)
 void bench_restart(struct bench *bench)
 {
     uploads_close(bench->uploads);
-    pump_once(bench->queue);
+    pool_run_replies(bench->queue);
     open_uploads(bench);
 }
 
@@ -287,7 +287,7 @@ bool bench_wait_count(struct bench *bench, unsigned n)
     uint64_t end = clock_mono_ms() + PUMP_PATIENCE_MS;
 
     while (uploads_count(bench->uploads) != n && clock_mono_ms() < end) {
-        pump_once(bench->queue);
+        pool_run_replies(bench->queue);
         poll(NULL, 0, 1);
     }
     return uploads_count(bench->uploads) == n;
