@@ -22,7 +22,6 @@ static struct {
     metric_id requests[ROUTE_COUNT + 1][STATUSES];
     metric_id seconds[ROUTE_COUNT + 1];
     metric_id bytes_in, bytes_out;
-    metric_id refused;
 } metrics;
 
 static const char *pattern_of(int route)
@@ -52,8 +51,6 @@ void access_register(void)
                                       "Bytes of request bodies received.");
     metrics.bytes_out =
         metric_counter("tidemark_http_sent_bytes_total", "", "Bytes of answers sent.");
-    metrics.refused = metric_counter("tidemark_http_refused_connections_total", "",
-                                     "Connections closed because there were too many.");
 }
 
 static void count(const struct request *r, int status, uint64_t ns)
@@ -124,11 +121,4 @@ void access_end(const struct request *r, int status, uint64_t bytes_in, uint64_t
     fields[n] = (struct log_field){.type = LOG_FIELD_END};
     if (log_is_on(LOG_INFO))
         log_write(LOG_INFO, "http.request", "request", fields);
-}
-
-void access_refused(int status, const char *reason)
-{
-    metric_add(metrics.refused, 1);
-    log_warn("http.refused", "a connection was refused", LOG_I64("status", status),
-             LOG_CSTR("reason", reason));
 }

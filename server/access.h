@@ -14,7 +14,4 @@ void access_register(void);
 void access_end(const struct request *r, int status, uint64_t bytes_in, uint64_t bytes_out,
                 const char *reason);
 
-/* A refusal before there was a request (head guard, too many connections). */
-void access_refused(int status, const char *reason);
-
 #endif

@@ -39,6 +39,11 @@
  * and not a reset. */
 #define LINGER_MAX_BYTES (UINT64_C(64) << 20)
 
+/* What the kernel may hold of an answer that it cannot send yet. Left to itself it takes megabytes
+ * for a client that does not read; half of this is enough for one that does while the worker is
+ * away. */
+#define UNSENT_MAX_BYTES (256 * 1024)
+
 static const bool legal_moves[][CONN_CLOSED + 1] = {
     [CONN_IDLE] = {[CONN_HEAD] = true, [CONN_CLOSED] = true},
     [CONN_HEAD] = {[CONN_IDLE] = true, [CONN_REQUEST] = true, [CONN_CLOSED] = true},
@@ -192,6 +197,17 @@ void conn_close(struct conn *conn, const char *reason)
     if (conn->exchange != NULL)
         conn->exchange->request.gone = true;
     worker_bury_conn(conn);
+}
+
+/* After a plain close the kernel would go on offering the answer for minutes, with memory that
+ * counts for no limit: who connects again each time could take all that TCP may have. */
+void conn_abort(struct conn *conn, const char *reason)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+
+    if (conn->state != CONN_CLOSED)
+        setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    conn_close(conn, reason);
 }
 
 /* The handler of a dead connection is told, and owns the exchange from here on. */
@@ -640,9 +656,10 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 void conn_open(struct worker *worker, int fd)
 {
     struct conn *conn = xcalloc(1, sizeof(*conn));
-    int one = 1;
+    const int one = 1, unsent_max = UNSENT_MAX_BYTES;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
     conn->worker = worker;
     conn->fd = fd;
     conn->is_loopback = loopback_socket(fd);
@@ -689,7 +706,7 @@ static void expire_write(struct conn *conn)
 {
     if (keeps_rate(conn, conn->worker->settings->http_write_timeout_ms))
         return;
-    conn_close(conn, bytes_through(conn) == conn->wait_bytes
+    conn_abort(conn, bytes_through(conn) == conn->wait_bytes
                          ? "the client takes nothing of its answer"
                          : "the client takes its answer slower than http.min_rate");
 }

@@ -57,6 +57,10 @@ void conn_run(struct conn *conn);
 /* The end of it: nothing is sent or received any more. The memory goes at the end of the turn. */
 void conn_close(struct conn *conn, const char *reason);
 
+/* The same for a client that does not take its answer: also what the kernel still has for it is
+ * thrown away, and the client sees a reset. */
+void conn_abort(struct conn *conn, const char *reason);
+
 /* Idle: close. Otherwise the answer under way is the last. */
 void conn_drain(struct conn *conn);
 

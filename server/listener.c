@@ -8,10 +8,13 @@
 
 #include "server/listener.h"
 
+#include "base/clock.h"
 #include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/access.h"
+#include "server/client_address.h"
+#include "server/connect_rate.h"
+#include "server/refusal.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -38,6 +41,7 @@ struct listeners {
     struct server *server;
     struct event_base *base;
     uint64_t max_connections;
+    struct connect_rate *rate;
     unsigned n;
     struct listener each[LISTENERS_MAX];
 };
@@ -51,17 +55,6 @@ static struct worker *least_loaded(struct server *server)
             best = server->workers[i];
     }
     return best;
-}
-
-static void refuse(int fd)
-{
-    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-                                 "Content-Length: 0\r\nConnection: close\r\n\r\n";
-
-    if (send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        log_debug("http.refuse", "a refused client was gone already");
-    close(fd);
-    access_refused(503, "more connections than http.max_connections");
 }
 
 static void pause_accepting(struct listener *listener, int sys)
@@ -91,14 +84,32 @@ static bool is_out_of_resources(int sys)
     return sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == ENOBUFS;
 }
 
+/* Too many are told before too fast ones: they are nobody's fault in particular. */
+static void admit(struct listeners *all, int fd, const struct sockaddr_storage *from,
+                  uint64_t now_ns)
+{
+    struct server *server = all->server;
+
+    if (atomic_load(&server->connections) >= all->max_connections) {
+        refusal_send(REFUSAL_MAX_CONNECTIONS, fd);
+    } else if (!connect_rate_admit(all->rate, client_address_key(from), now_ns)) {
+        refusal_send(REFUSAL_CONNECT_RATE, fd);
+    } else {
+        atomic_fetch_add(&server->connections, 1);
+        worker_give(least_loaded(server), fd);
+    }
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     struct listener *listener = arg;
-    struct server *server = listener->all->server;
+    uint64_t now_ns = clock_mono_ns();
 
     (void)what;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {0};
+        socklen_t n = sizeof(from);
+        int accepted = accept4(fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted < 0) {
             int sys = errno;
             if (is_out_of_resources(sys))
@@ -107,12 +118,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
                 return;
             continue; /* the fault of that one connection */
         }
-        if (atomic_load(&server->connections) >= listener->all->max_connections) {
-            refuse(accepted);
-            continue;
-        }
-        atomic_fetch_add(&server->connections, 1);
-        worker_give(least_loaded(server), accepted);
+        admit(listener->all, accepted, &from, now_ns);
     }
 }
 
@@ -250,6 +256,7 @@ int listeners_open(struct server *server, struct event_base *base, const char *t
 
     all->server = server;
     all->base = base;
+    all->rate = connect_rate_create();
     int err = open_all(all, text, fault);
     if (err != 0) {
         listeners_close(all);
@@ -259,9 +266,8 @@ int listeners_open(struct server *server, struct event_base *base, const char *t
     return 0;
 }
 
-void listeners_start(struct listeners *all, uint64_t max_connections)
+void listeners_start(struct listeners *all)
 {
-    all->max_connections = max_connections;
     for (unsigned i = 0; i < all->n; i++) {
         if (event_add(all->each[i].event, NULL) != 0)
             fatal("connections cannot be watched for", errno);
@@ -269,9 +275,10 @@ void listeners_start(struct listeners *all, uint64_t max_connections)
     }
 }
 
-void listeners_set_max(struct listeners *all, uint64_t max_connections)
+void listeners_set_limits(struct listeners *all, uint64_t max_connections, uint64_t connect_rate)
 {
     all->max_connections = max_connections;
+    connect_rate_set(all->rate, connect_rate);
 }
 
 void listeners_close(struct listeners *all)
@@ -281,5 +288,6 @@ void listeners_close(struct listeners *all)
         event_free(all->each[i].resume);
         close(all->each[i].fd);
     }
+    connect_rate_destroy(all->rate);
     free(all);
 }

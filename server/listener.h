@@ -18,9 +18,13 @@ struct listeners;
 int listeners_open(struct server *server, struct event_base *base, const char *text,
                    struct listeners **listeners, struct fault *fault) MUST_CHECK;
 
+/* How many connections there may be, and how many a second from one address (0: any). Nothing is
+ * accepted before it was called once. */
+void listeners_set_limits(struct listeners *listeners, uint64_t max_connections,
+                          uint64_t connect_rate);
+
 /* Accept from now on; before, connections wait in the kernel. */
-void listeners_start(struct listeners *listeners, uint64_t max_connections);
-void listeners_set_max(struct listeners *listeners, uint64_t max_connections);
+void listeners_start(struct listeners *listeners);
 
 /* Also those waiting in the kernel are refused. */
 void listeners_close(struct listeners *listeners);

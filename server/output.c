@@ -58,14 +58,14 @@ enum output_result output_send(struct request *r, struct slice head, struct slic
     if (sent == head.n + body.n)
         return OUTPUT_DONE;
     if (!exchange_reserve_answer(exchange_of(r), head.n + body.n - sent)) {
-        conn_close(r->conn, "http.answer_memory is used up by clients that do not read");
+        conn_abort(r->conn, "http.answer_memory is used up by clients that do not read");
         return OUTPUT_FAILED;
     }
     buf_init(&out->rest, head.n + body.n);
     buf_add(&out->rest, slice_sub(head, sent, SIZE_MAX));
     buf_add(&out->rest, slice_sub(body, sent > head.n ? sent - head.n : 0, SIZE_MAX));
     if (out->rest.overflow) {
-        conn_close(r->conn, "no memory for what the client has not taken yet");
+        conn_abort(r->conn, "no memory for what the client has not taken yet");
         return OUTPUT_FAILED;
     }
     out->one = (struct output_segment){.bytes = buf_slice(&out->rest)};

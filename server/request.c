@@ -3,11 +3,11 @@
 
 #include "server/request.h"
 
+#include "server/client_address.h"
 #include "server/conn.h"
 #include "server/worker_private.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 const char *method_name(enum method method)
@@ -90,22 +90,11 @@ uint64_t request_client(const struct request *r)
 {
     struct sockaddr_storage address;
     socklen_t n = sizeof(address);
-    const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
-    uint32_t v4 = 0;
-    uint64_t network = 0;
 
     if (r->conn == NULL || getpeername(r->conn->fd, (struct sockaddr *)&address, &n) != 0)
         return 1;
-    if (address.ss_family == AF_INET)
-        v4 = ntohl(four->sin_addr.s_addr);
-    else if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-        v4 = ntohl(six->sin6_addr.s6_addr32[3]);
-    else if (address.ss_family == AF_INET6)
-        memcpy(&network, &six->sin6_addr, sizeof(network));
-    if (v4 != 0)
-        network = UINT64_C(0xffff00000000) | v4;
-    return network != 0 ? network : 1;
+    uint64_t key = client_address_key(&address);
+    return key != 0 ? key : 1;
 }
 
 /*

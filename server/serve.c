@@ -19,6 +19,7 @@
 #include "server/listener.h"
 #include "server/notify.h"
 #include "server/open_store.h"
+#include "server/refusal.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -87,6 +88,19 @@ static uint64_t connections_max(const struct settings *settings)
     return room;
 }
 
+/* All clients of a proxy have one address, and it may open a connection for every request. */
+static uint64_t connect_rate_of(const struct settings *settings)
+{
+    return settings->http_allow_proxy ? 0 : settings->http_connect_rate;
+}
+
+static void limit_connections(struct process *process)
+{
+    const struct settings *settings = process->settings;
+
+    listeners_set_limits(process->listeners, connections_max(settings), connect_rate_of(settings));
+}
+
 static void swap_settings(struct process *process, const struct settings *settings)
 {
     settings_unref(process->settings);
@@ -94,7 +108,7 @@ static void swap_settings(struct process *process, const struct settings *settin
     apply_log_settings(settings);
     const struct upload_options uploads = upload_options_of(settings);
     uploads_set_options(process->store.uploads, &uploads);
-    listeners_set_max(process->listeners, connections_max(settings));
+    limit_connections(process);
     for (unsigned i = 0; i < process->server.workers_n; i++)
         worker_set_settings(process->server.workers[i], settings);
 }
@@ -322,7 +336,8 @@ static int serve_store(struct process *process)
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
-    listeners_start(process->listeners, connections_max(process->settings));
+    limit_connections(process);
+    listeners_start(process->listeners);
     process->server.ready = true;
     notify("READY=1");
     event_base_dispatch(process->base);
@@ -348,6 +363,7 @@ static int serve(struct process *process)
     raise_descriptor_limit();
     process->server.store = &process->store;
     access_register();
+    refusal_register();
     gauges_register(&process->server);
     process->base = event_base_new();
     if (process->base == NULL)

@@ -57,7 +57,7 @@ def half_heads(_):
     have = raise_descriptor_limit(2 * CONNECTIONS + 1000)
     count = min(CONNECTIONS, have // 2 - 400)
     with serving(f'http:\n  head_timeout: {"60s" if ALL else "8s"}\n  max_connections: 30000\n'
-                 'log:\n  access: off\n') as server:
+                 '  connect_rate: 0\nlog:\n  access: off\n') as server:
         before = server.memory_kib()
         with Memory(server) as memory, Crowd(server.address) as crowd:
             crowd.join(count, b'GET /v2/ HTTP/1.1\r\n' + HOST)

@@ -12,6 +12,7 @@ import threading
 import check
 import command
 import http1
+from crowd import Crowd
 from image import digest_of, noise
 from memory import Memory
 from registry import OCTETS, Registry, with_query
@@ -79,8 +80,10 @@ MODES = (
      '/v2/slow/blobs/{digest}'),
 )
 
+# All of them have one address, and the limit of that has its own case (limits.t).
 CONFIG = '''\
 http:
+  connect_rate: 0
   head_timeout: 2s
   body_timeout: 2s
   write_timeout: 2s
@@ -269,6 +272,52 @@ def slow_reader(_):
         check.true(any('min_rate' in event.get('reason', '') for event in
                        events(server, 'http.request')), 'no access line with the reason')
         serves(server)
+
+
+@suite.case('a reader that stops is reset: the kernel keeps nothing of its answer either')
+def stopped_reader(_):
+    with serving(RATE) as server:
+        registry = Registry(server.address)
+        digest = registry.push_blob('rate', noise(16 * MIB, 'stopped'))
+        with http1.Connection(server.address, receive_buffer=4096) as reader:
+            reader.send(http1.head(reader.host, 'GET', f'/v2/rate/blobs/{digest}'))
+            check.eventually('it is closed', lambda: closes(server, 'the client takes'))
+            received, is_reset = 0, False
+            try:
+                while part := reader.socket.recv(1 << 16):
+                    received += len(part)
+            except ConnectionResetError:
+                is_reset = True
+            check.true(is_reset, f'the end, not a reset, after {received} bytes')
+        serves(server)
+
+
+def unsent_kib(server):
+    """What the kernel holds of answers for all clients of this server."""
+    port = int(server.address.rsplit(':', 1)[1])
+    total = 0
+    with open('/proc/net/tcp', encoding='ascii') as file:
+        for line in list(file)[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(':')[2], 16) == port:
+                total += int(fields[4].partition(':')[0], 16)
+    return total // KIB
+
+
+@suite.case('readers that do not read: the kernel holds little for each of them')
+def unread_in_kernel(_):
+    count = 20
+    with serving('log:\n  access: off\n') as server:
+        registry = Registry(server.address)
+        digest = registry.push_blob('rate', noise(16 * MIB, 'unread'))
+        with Crowd(server.address, receive_buffer=4096) as crowd:
+            crowd.join(count, f'GET /v2/rate/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\n\r\n'
+                       .encode())
+            check.eventually('all of them wait', lambda: unsent_kib(server) > count * 200)
+            serves(server)
+            held = unsent_kib(server)
+            note(f'{held // count} KiB for each')
+            check.true(held < count * 512, f'{held} KiB for {count} clients')
 
 
 @suite.case('a reader above it gets the whole, however often it waits')

@@ -68,6 +68,61 @@ def max_connections(_):
         Registry(server.address).push_blob('room', b'again')
 
 
+FASTEST = 2
+AT_ONCE = 10 * FASTEST # server/connect_rate.h
+
+
+def refused_for_rate(server):
+    text = http1.request(server.address, 'GET', '/metrics').body.decode()
+    name = 'tidemark_http_refused_connections_total{reason="connect_rate"}'
+    return next(int(line.rpartition(' ')[2]) for line in text.splitlines()
+                if line.startswith(name))
+
+
+def connect(server, source):
+    """The status of a request on a new connection from 127.0.0.<source>."""
+    with http1.Connection(server.address, source=f'127.0.0.{source}') as connection:
+        # One that is refused is told so before it asks, and may be reset when it does.
+        try:
+            with contextlib.suppress(ConnectionError):
+                connection.send(http1.head(connection.host, 'GET', '/v2/'))
+            answer = connection.response()
+        except ConnectionError:
+            return 'reset'
+        if answer.status == 429:
+            retry_after(answer)
+            check.equal((answer.field('connection') or '').lower(), 'close', 'Connection')
+        return answer.status
+
+
+@suite.case('an address that connects faster than http.connect_rate: 429, Retry-After, closed; '
+            'others are served, and soon it is again')
+def connect_rate(_):
+    with serving(f'http:\n  connect_rate: {FASTEST}\n') as server:
+        with http1.Connection(server.address, source='127.0.0.2') as first:
+            check.status(first.request('GET', '/v2/'), 200)
+            found = [connect(server, 2) for _ in range(4 * AT_ONCE)]
+            check.equal(set(found[:AT_ONCE - 1]), {200}, 'the first at once')
+            refused = len(found) - found.count(200)
+            check.true(429 in found, f'nobody was told: {found}')
+            # What is connected stays, and another address has its own allowance.
+            check.status(first.request('GET', '/v2/'), 200)
+            check.equal([connect(server, 3) for _ in range(AT_ONCE)], [200] * AT_ONCE)
+        check.equal(refused_for_rate(server), refused, 'refused connections in /metrics')
+        lines = events(server, 'http.refused')
+        check.true(0 < len(lines) < refused, f'{len(lines)} lines for {refused} refusals')
+        check.contains(lines[0]['reason'], 'http.connect_rate')
+        check.eventually('it may connect again', lambda: connect(server, 2) == 200)
+
+
+@suite.case('http.connect_rate: 0 and http.allow_proxy: any number of connections')
+def no_connect_rate(_):
+    for config in ('connect_rate: 0', f'connect_rate: {FASTEST}\n  allow_proxy: true'):
+        with serving(f'http:\n  {config}\n') as server:
+            found = [connect(server, 2) for _ in range(4 * AT_ONCE)]
+            check.equal(set(found), {200}, config)
+
+
 # Longer than a PATCH of one byte can be tried in the time of the case.
 LETTERS = bytes(97 + i % 26 for i in range(100000))
 
