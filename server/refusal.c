@@ -15,7 +15,7 @@
 
 #define ANSWER(status)                                                                             \
     SLICE("HTTP/1.1 " status "\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: "             \
-                             "close\r\n\r\n")
+          "close\r\n\r\n")
 
 static const struct {
     int status;

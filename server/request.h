@@ -143,8 +143,8 @@ void response_send_empty(struct request *r, int status);
  * With HEAD only the head goes out, with the Content-Length GET would have. */
 void response_send_bytes(struct request *r, int status, const char *media_type, struct slice bytes);
 
-/* The same with what is in `body`, which is released. 503 when there was no memory for all of it: half
- * a document is none. */
+/* The same with what is in `body`, which is released. 503 when there was no memory for all of it:
+ * half a document is none. */
 void response_send_buf(struct request *r, int status, const char *media_type, struct buf *body);
 
 /* A file, whole or by Range / If-Range / If-None-Match of the request against `etag` (quotes

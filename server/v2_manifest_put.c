@@ -57,8 +57,7 @@ static struct slice missing_detail(struct manifest_write *write)
         json_object_end(&w);
     }
     json_array_end(&w);
-    struct slice detail =
-        out.overflow ? SLICE("") : arena_dup(&write->r->arena, buf_slice(&out));
+    struct slice detail = out.overflow ? SLICE("") : arena_dup(&write->r->arena, buf_slice(&out));
     buf_fini(&out);
     return detail;
 }

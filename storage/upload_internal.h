@@ -105,7 +105,7 @@ struct upload {
     uint64_t writeback; /* bytes whose way to the disk has begun */
     bool past_cache;    /* the descriptor has O_DIRECT */
     bool never_past_cache;
-    bool write_failed;  /* what follows in the lane must leave no hole */
+    bool write_failed; /* what follows in the lane must leave no hole */
 
     struct pool_job job;    /* the single one: create, rehash, sync, publish, remove */
     struct hasher *again;   /* rehash: of what is in the file */
