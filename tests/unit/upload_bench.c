@@ -292,3 +292,14 @@ bool bench_wait_count(struct bench *bench, unsigned n)
     }
     return uploads_count(bench->uploads) == n;
 }
+
+bool bench_wait_buffers(struct bench *bench)
+{
+    uint64_t end = clock_mono_ms() + PUMP_PATIENCE_MS;
+
+    while (uploads_buffer_bytes(bench->uploads) != 0 && clock_mono_ms() < end) {
+        pool_run_replies(bench->queue);
+        poll(NULL, 0, 1);
+    }
+    return uploads_buffer_bytes(bench->uploads) == 0;
+}

@@ -74,4 +74,7 @@ unsigned bench_files(struct bench *bench);
 /* Until there are `n` uploads. */
 bool bench_wait_count(struct bench *bench, unsigned n);
 
+/* Until no upload has a buffer: the last ones are given back by threads of the pool. */
+bool bench_wait_buffers(struct bench *bench);
+
 #endif
