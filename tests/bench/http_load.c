@@ -365,6 +365,15 @@ static void open_connection(struct connection *c, const llhttp_settings_t *setti
     send_request(c);
 }
 
+static void close_all(struct connection *each, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        close(each[i].fd);
+        free(each[i].blob);
+    }
+    free(each);
+}
+
 static void run_until(uint64_t end_us)
 {
     struct epoll_event events[EVENTS_MAX];
@@ -453,8 +462,9 @@ int main(int argc, char **argv)
     if (load.epoll < 0)
         fail("epoll_create1");
     uint64_t began_us = now_us();
+    struct connection *each = xcalloc(connections, sizeof(*each));
     for (unsigned i = 0; i < connections; i++)
-        open_connection(xcalloc(1, sizeof(struct connection)), &settings);
+        open_connection(&each[i], &settings);
     run_until(began_us + (uint64_t)seconds * 1000000);
     double took = (double)(now_us() - began_us) / 1e6;
     printf("{");
@@ -462,6 +472,8 @@ int main(int argc, char **argv)
     print_operation("push", OPERATION_PUSH, took);
     printf("\"requests\": %llu, \"errors\": %llu, \"seconds\": %.3f}\n",
            (unsigned long long)load.requests, (unsigned long long)load.errors, took);
+    close_all(each, connections);
+    close(load.epoll);
     if (load.errors > 0)
         fprintf(stderr, "http_load: the first error was %s\n", load.first_error);
     return EXIT_SUCCESS;
