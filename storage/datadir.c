@@ -159,7 +159,7 @@ static ssize_t read_text(int dir_fd, const char *name, char *text, size_t size)
     return n;
 }
 
-/* Its name is synced with those of the folders, by set_up. */
+/* Synced before there is a folder: after a power cut folders without it would not be ours. */
 static int write_format(int fd, const char *path, struct fault *fault)
 {
     char text[32];
@@ -180,7 +180,9 @@ static int write_format(int fd, const char *path, struct fault *fault)
         sys = errno;
         ok = false;
     }
-    return ok ? 0 : fail_write(sys, "write the format file", path, fault);
+    if (!ok)
+        return fail_write(sys, "write the format file", path, fault);
+    return sync_dir(fd, path, fault);
 }
 
 /* ERR_NOT_FOUND when there is no format file. */

@@ -139,6 +139,10 @@ static int open_database(struct lmdb *lmdb, const char *path, bool read_only, st
         rc = mdb_txn_commit(txn);
     else
         mdb_txn_abort(txn);
+    /* LMDB does not sync a new file before its first commit, whose pages may be on the disk before
+     * those that make it an index. */
+    if (rc == 0 && !read_only)
+        rc = mdb_env_sync(lmdb->env, 1);
     if (rc != 0)
         return fail(rc, path, fault);
     return read_only ? 0 : sync_directory(path, fault);

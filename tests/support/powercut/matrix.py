@@ -28,6 +28,10 @@ ROOM = 512 << 20
 # Between so many calls that only make one of the 256 folders of the blobs there is one cut.
 MKDIRS = 32
 
+# What a control tries behind a sync that was left out.
+CALLS_BEHIND = 12
+CHOICES_BEHIND = 60
+
 # Not by calls, and rebuilt by each start.
 NOT_RECORDED = {'data/index/lock.mdb', 'data/lock.mdb', 'data/control.sock'}
 
@@ -273,8 +277,18 @@ def promising_pairs(recording, rounds):
         yield from ((time, number) for time in times)
 
 
-def first_loss(recording, ignores=lambda op: False, rounds=4):
+def first_loss(recording, ignores=lambda op: False, rounds=1):
     """What is lost when those syncs do nothing, or None."""
+    pairs = itertools.chain(promising_pairs(recording, rounds), pairs_behind(recording, ignores))
     with Trial(recording, ignores) as trial:
-        return next((result for result in trial.results(promising_pairs(recording, rounds))
-                     if result), None)
+        return next((result for result in trial.results(pairs) if result), None)
+
+
+def pairs_behind(recording, ignores):
+    """All that may be there while the next calls are made behind a sync that does nothing: some
+    are for the order of things, which only few states have wrong."""
+    at = next((i for i, op in enumerate(recording.ops) if ignores(op)), None)
+    if at is not None:
+        times = [op.end + 1 for op in recording.ops[at:at + CALLS_BEHIND]]
+        for number in range(BYTES_ONLY + 1, BYTES_ONLY + 1 + CHOICES_BEHIND):
+            yield from ((time, number) for time in times)
