@@ -60,6 +60,8 @@ referrers has a tenth as many of them, at least 1 k. CPU time of the server for 
 requests a second. The last column divides the CPU time with the most tags by that with the fewest.
 '''
 
+NOTES = '## Notes\n'
+
 
 def number(value):
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.2f}'
@@ -145,3 +147,13 @@ def document(run, seconds):
     if run.growth:
         parts += [GROWTH, '\n'.join(growth_table(run.growth)) + '\n']
     return '\n'.join(parts)
+
+
+def notes_in(path):
+    """What was written by hand behind the figures of the run before: it stays."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            _, heading, notes = file.read().partition(NOTES)
+    except FileNotFoundError:
+        return ''
+    return f'\n{heading}{notes}'

@@ -12,11 +12,10 @@ place, something acknowledged must be lost, or the states do not show what a syn
 
 import concurrent.futures
 import os
-import shutil
-import subprocess
 import sys
 
 import check
+import command
 from powercut import matrix
 from powercut.recording import Kind
 from server import binary, is_sanitized
@@ -103,26 +102,28 @@ def nosync(_):
     is_reported(matrix.record_scenario(environment={'POWERCUT_NOSYNC': '1'}))
 
 
-def functions_of(site):
-    """The functions of the program in a site, the innermost first."""
+def place_of(site):
+    """Functions and lines of the program in a site, the innermost first. A compiler may have made
+    several copies of one place."""
     name = os.path.basename(binary())
     offsets = [hex(int(frame.rpartition('+')[2], 16) - 1) for frame in site.split()
                if frame.startswith(f'{name}+')]
-    if shutil.which('addr2line') is None:
-        return site
-    result = subprocess.run(['addr2line', '-fe', binary(), *offsets], check=True, text=True,
-                            stdout=subprocess.PIPE)
-    return ' <- '.join(result.stdout.splitlines()[::2][:4])
+    found = command.run('addr2line', '-sfe', binary(), *offsets).splitlines()
+    return ' <- '.join(f'{function} ({line.split()[0]})'
+                       for function, line in list(zip(found[::2], found[1::2]))[:4])
 
 
 @suite.case('a control: with the syncs of any one place left out there is a loss')
-def each_site(context):
-    unnoticed = []
+def each_place(context):
+    places, unnoticed = {}, []
     for site in context.scenario.sites():
-        loss = matrix.first_loss(context.scenario, lambda op, site=site: op.site == site)
-        note(f'{functions_of(site)}: {loss[:160] if loss else "NOT NOTICED"}')
+        places.setdefault(place_of(site), set()).add(site)
+    for place, sites in places.items():
+        loss = matrix.first_loss(context.scenario, lambda op, sites=sites: op.site in sites)
+        note(f'{place}: {loss[:160] if loss else "NOT NOTICED"}')
         if loss is None:
-            unnoticed.append(functions_of(site))
+            unnoticed.append(place)
+    note(f'{len(places)} places')
     check.equal(unnoticed, [], 'places whose syncs seem to be for nothing')
 
 
