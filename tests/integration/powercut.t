@@ -108,9 +108,9 @@ def place_of(site):
     name = os.path.basename(binary())
     offsets = [hex(int(frame.rpartition('+')[2], 16) - 1) for frame in site.split()
                if frame.startswith(f'{name}+')]
-    found = command.run('addr2line', '-sfe', binary(), *offsets).splitlines()
+    found = command.run('addr2line', '-sfie', binary(), *offsets).splitlines()
     return ' <- '.join(f'{function} ({line.split()[0]})'
-                       for function, line in list(zip(found[::2], found[1::2]))[:4])
+                       for function, line in list(zip(found[::2], found[1::2]))[:6])
 
 
 @suite.case('a control: with the syncs of any one place left out there is a loss')
