@@ -84,6 +84,7 @@ struct control {
 };
 
 static struct control *control;
+static pthread_mutex_t description = PTHREAD_MUTEX_INITIALIZER; /* of the calls that failed */
 static _Thread_local bool is_inside;
 
 #define SHORTENED (-1)
@@ -126,13 +127,17 @@ static int fault_of(uint32_t kind, const char *name, const int faults[WAYS])
     n = atomic_fetch_add(&control->count, 1) + 1;
     if (n != control->n && (n < control->n || !control->is_sticky))
         return 0;
+    is_inside = true;
+    pthread_mutex_lock(&description);
     /* A disk that fails takes no connection with it: only the same call goes on failing. */
     if (n > control->n && kind == KIND_CALL && strcmp(control->name, name) != 0)
-        return 0;
-    is_inside = true;
-    if (atomic_fetch_add(&control->fired, 1) == 0)
-        describe(name, sys);
-    control->last_n = put_stack(control->last);
+        sys = 0;
+    if (sys != 0) {
+        if (atomic_fetch_add(&control->fired, 1) == 0)
+            describe(name, sys);
+        control->last_n = put_stack(control->last);
+    }
+    pthread_mutex_unlock(&description);
     is_inside = false;
     return sys;
 }
