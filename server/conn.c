@@ -25,6 +25,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,9 +40,8 @@
  * and not a reset. */
 #define LINGER_MAX_BYTES (UINT64_C(64) << 20)
 
-/* What the kernel may hold of an answer that it cannot send yet. Left to itself it takes megabytes
- * for a client that does not read; half of this is enough for one that does while the worker is
- * away. */
+/* What the kernel may hold of an answer that it cannot send yet, until the client has shown that it
+ * reads. Left to itself it takes megabytes for one that does not. */
 #define UNSENT_MAX_BYTES (256 * 1024)
 
 static const bool legal_moves[][CONN_CLOSED + 1] = {
@@ -651,6 +651,14 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     response_continue(&conn->exchange->request);
     if (conn->state != CONN_CLOSED)
         conn_run(conn);
+}
+
+void conn_takes_fast(struct conn *conn)
+{
+    const int unlimited = INT_MAX;
+
+    conn->takes_fast = true;
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unlimited, sizeof(unlimited));
 }
 
 void conn_open(struct worker *worker, int fd)

@@ -37,6 +37,7 @@ struct conn {
     bool eof;               /* the client will send no more */
     bool running;           /* inside conn_run: completions need not wake it */
     bool awake;             /* on the worker's ready list */
+    bool takes_fast;        /* conn_takes_fast was called */
     enum conn_wait wait;
     uint64_t wait_since_ms;
     int64_t wait_bytes; /* of a body or an answer: what had come through when the wait began */
@@ -60,6 +61,10 @@ void conn_close(struct conn *conn, const char *reason);
 /* The same for a client that does not take its answer: also what the kernel still has for it is
  * thrown away, and the client sees a reset. */
 void conn_abort(struct conn *conn, const char *reason);
+
+/* The client takes its answer as fast as it comes: the kernel may hold as much of it as it likes.
+ */
+void conn_takes_fast(struct conn *conn);
 
 /* Idle: close. Otherwise the answer under way is the last. */
 void conn_drain(struct conn *conn);

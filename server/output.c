@@ -9,6 +9,7 @@
 
 #include "server/output.h"
 
+#include "base/clock.h"
 #include "server/conn.h"
 
 #include <errno.h>
@@ -20,6 +21,10 @@
 #include <unistd.h>
 
 #define WINDOW_BYTES (UINT64_C(1) << 20)
+
+/* See look_at_pace: more than the kernel holds by itself, at 32 MiB/s. */
+#define FAST_BYTES        (UINT64_C(8) << 20)
+#define FAST_BYTES_PER_MS (UINT64_C(32) << 10)
 
 void output_reset(struct output *output)
 {
@@ -162,6 +167,19 @@ static enum output_result send_bytes(struct request *r, struct output_segment *s
     return OUTPUT_DONE;
 }
 
+/* A client that has taken so much so fast on average will take what the kernel holds for it. */
+static void look_at_pace(struct request *r)
+{
+    struct output *out = &exchange_of(r)->output;
+    uint64_t now_ms = clock_coarse_ms();
+
+    if (out->file_since_ms == 0)
+        out->file_since_ms = now_ms;
+    if (out->bytes_out >= FAST_BYTES &&
+        (now_ms - out->file_since_ms) * FAST_BYTES_PER_MS <= out->bytes_out)
+        conn_takes_fast(r->conn);
+}
+
 static enum output_result send_file(struct request *r, struct output_segment *segment,
                                     uint64_t *budget)
 {
@@ -188,6 +206,8 @@ static enum output_result send_file(struct request *r, struct output_segment *se
             return OUTPUT_FAILED;
         }
         out->bytes_out += (uint64_t)sent;
+        if (!r->conn->takes_fast)
+            look_at_pace(r);
         segment->offset += (uint64_t)sent;
         segment->left -= (uint64_t)sent;
         *budget -= (uint64_t)sent < *budget ? (uint64_t)sent : *budget;

@@ -32,6 +32,7 @@ struct output {
     char size_line[20];
     bool is_chunked, filling, ended;
     uint64_t bytes_out;
+    uint64_t file_since_ms; /* of clock_coarse_ms: the first bytes of the file went then */
     struct pool_job readahead;
     uint64_t window_begin, window_n; /* of the file: in memory, or being read ahead */
     bool reading_ahead;

@@ -16,7 +16,8 @@ MIB = 1 << 20
 
 INTRODUCTION = '''# Benchmarks
 
-Written by `./dev bench --write docs/BENCHMARKS.md`; nothing here is typed by hand.
+Written by `./dev bench --write docs/BENCHMARKS.md`; only what stands under Notes is typed by
+hand.
 
 Measured {date}, Tidemark at commit {commit}, in {minutes:.0f} minutes, on {machine}. Beside it:
 {versions}. All on one machine over loopback, load and servers sharing its processors: the ratios
