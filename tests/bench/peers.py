@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 
 import command
@@ -135,28 +134,6 @@ class Peer:
 
     def cpu_seconds(self):
         return sum(time.clock_gettime(cpu_clock(pid)) for pid in self.pids())
-
-
-class PeakMemory:
-    """The most RssAnon a peer has while this is open, and its RssFile then; in bytes."""
-
-    def __init__(self, peer):
-        self.peer = peer
-        self.peak = (0, 0)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self):
-        while not self._end.wait(0.02):
-            self.peak = max(self.peak, self.peer.memory())
 
 
 class Tidemark(Peer):

@@ -11,20 +11,11 @@ import socket
 import sys
 
 import check
+from debian_h11 import h11
 from image import digest_of
 from scenario import serves
 from server import is_sanitized, run_suite
 from tap import NotRun, Suite, note
-
-try:
-    import h11
-except ImportError:
-    # Debian's packages are there for Debian's python3, which need not be the first on PATH.
-    sys.path.append('/usr/lib/python3/dist-packages')
-    try:
-        import h11
-    except ImportError:
-        h11 = None
 
 SEED = int(os.environ.get('HTTP_H11_SEED', '20240501'))
 COUNT = int(os.environ.get('HTTP_H11_COUNT', '4000'))

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's memory while something is going on."""
+"""A server's memory while something is going on."""
 
 import threading
 
 
-class Memory:
-    """The most RssAnon the server had while this was watching."""
+class Peak:
+    """The most that `read()` gave while this was open."""
 
-    def __init__(self, server):
-        self._server = server
+    def __init__(self, read):
+        self._read = read
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch)
-        self.peak_kib = 0
+        self.peak = None
 
     def __enter__(self):
         self._thread.start()
@@ -22,7 +22,17 @@ class Memory:
         self._thread.join()
 
     def _watch(self):
-        while True:
-            self.peak_kib = max(self.peak_kib, self._server.memory_kib('RssAnon'))
-            if self._end.wait(0.02):
-                return
+        self.peak = self._read()
+        while not self._end.wait(0.02):
+            self.peak = max(self.peak, self._read())
+
+
+class Memory(Peak):
+    """The most RssAnon a Server had."""
+
+    def __init__(self, server):
+        super().__init__(lambda: server.memory_kib('RssAnon'))
+
+    @property
+    def peak_kib(self):
+        return self.peak

@@ -4,21 +4,11 @@ independent parser, h11, reads in them."""
 
 import re
 import socket
-import sys
 import threading
 
 import relay
+from debian_h11 import h11
 from relay import Relay
-
-try:
-    import h11
-except ImportError:
-    # Debian's packages are there for Debian's python3, which need not be the first on PATH.
-    sys.path.append('/usr/lib/python3/dist-packages')
-    try:
-        import h11
-    except ImportError:
-        h11 = None
 
 REQUEST_ID = re.compile(rb'\r\nX-Request-Id: ([0-9a-f]{16})\r\n', re.I)
 

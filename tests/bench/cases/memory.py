@@ -9,7 +9,8 @@ import http1
 import load
 from content import MIB
 from load import Result, not_measured
-from peers import Distribution, Nginx, PeakMemory, Tidemark
+from memory import Peak
+from peers import Distribution, Nginx, Tidemark
 from scene import Scene, case
 
 SETTLE_SECONDS = 1
@@ -82,7 +83,7 @@ def parallel_pushes(count, mib):
     def run(peer, content, _options):
         path, digest = content.fresh_file(mib * MIB)
         try:
-            with PeakMemory(peer) as watch:
+            with Peak(peer.memory) as watch:
                 load.in_threads(
                     lambda number: load.push_with_curl(peer, f'crowd/{number}', path, digest),
                     range(count), count)
