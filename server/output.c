@@ -81,14 +81,16 @@ enum output_result output_send(struct request *r, struct slice head, struct slic
     return OUTPUT_BLOCKED;
 }
 
-/* On the io pool: bring the window into the page cache. A failure shows again in sendfile. */
+/* On the io pool: bring the window into the page cache. A failure shows again in sendfile.
+ * The kernel's own readahead goes on ahead of these reads and brings pages in as large pieces,
+ * which sendfile hands on cheaply; POSIX_FADV_WILLNEED brings them in one by one. */
 static void read_ahead(struct pool_job *job)
 {
     struct output *out = (struct output *)((char *)job - offsetof(struct output, readahead));
     char page[65536];
     uint64_t at = out->window_begin, end = out->window_begin + out->window_n;
 
-    posix_fadvise(out->file->fd, (off_t)at, (off_t)(2 * out->window_n), POSIX_FADV_WILLNEED);
+    posix_fadvise(out->file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     while (at < end) {
         size_t want = end - at < sizeof(page) ? (size_t)(end - at) : sizeof(page);
         ssize_t n = pread(out->file->fd, page, want, (off_t)at);

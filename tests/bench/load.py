@@ -63,9 +63,9 @@ class Cpu:
         return self.seconds * 1e6 / max(count, 1)
 
 
-def wrk(peer, target, connections, seconds, lua=None, fields=ACCEPT, arguments=()):
+def wrk(peer, target, connections, seconds, lua=None, fields=ACCEPT, arguments=(), threads=1):
     """Requests a second, with the server's CPU time for each."""
-    argv = [command.find('wrk'), '-t1', f'-c{connections}', f'-d{seconds}s', '--timeout', '30s']
+    argv = [command.find('wrk'), f'-t{threads}', f'-c{connections}', f'-d{seconds}s', '--timeout', '30s']
     for field in fields:
         argv += ['-H', field]
     if lua is not None:
