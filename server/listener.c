@@ -57,26 +57,33 @@ static struct worker *least_loaded(struct server *server)
     return best;
 }
 
-static void pause_accepting(struct listener *listener, int sys)
+/* When there is no memory for a timer the loop goes round until there is: it must not be left
+ * without a way back. */
+static void resume_later(struct listener *listener)
 {
     const struct timeval pause = {0, PAUSE_MS * 1000};
 
+    if (event_add(listener->resume, &pause) != 0)
+        event_active(listener->resume, EV_TIMEOUT, 0);
+}
+
+static void pause_accepting(struct listener *listener, int sys)
+{
     log_warn("server.accept", "a connection cannot be accepted; trying again in a moment",
              LOG_I64("errno", sys));
     event_del(listener->event);
-    event_add(listener->resume, &pause);
+    resume_later(listener);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
     struct listener *listener = arg;
-    const struct timeval pause = {0, PAUSE_MS * 1000};
 
     (void)fd;
     (void)what;
     /* What was short for accept may still be short for watching. */
     if (event_add(listener->event, NULL) != 0)
-        event_add(listener->resume, &pause);
+        resume_later(listener);
 }
 
 static bool is_out_of_resources(int sys)
