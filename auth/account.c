@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DESIGN: an account names its groups, a group does not name its accounts: logging in reads one row.
- * Who puts an account into a group reads and touches the row of the group, so that it cannot vanish
- * meanwhile on an engine with several writers.
+ * DESIGN: an account names its groups, a group does not name its accounts: logging in reads one
+ * row. Who puts an account into a group reads and touches the row of the group, so that it cannot
+ * vanish meanwhile on an engine with several writers.
  */
 #include "config.h"
 #include "auth/account.h"
@@ -74,7 +74,7 @@ int account_description_check(struct slice description, struct fault *fault)
     if (description.n > ACCOUNT_DESCRIPTION_MAX)
         return fault_set(fault, ERR_INVALID, "the description has %zu bytes; at most %d",
                          description.n, ACCOUNT_DESCRIPTION_MAX);
-    if (!utf8_is_valid(description) || slice_has_control(description))
+    if (utf8_valid_prefix(description) != description.n || slice_has_control(description))
         return fault_set(fault, ERR_INVALID,
                          "the description is not UTF-8, or has control characters");
     return 0;
@@ -250,7 +250,7 @@ int account_change(struct kv_tx *tx, void *account_change)
 {
     struct account_change *change = account_change;
     struct row_account before, after;
-    struct buf what, value;
+    struct buf what;
     int err;
 
     change->unknown_group = (struct slice){0};
@@ -262,7 +262,6 @@ int account_change(struct kv_tx *tx, void *account_change)
     if (err != 0)
         return err;
     buf_init(&what, 128);
-    buf_init(&value, KV_VALUE_MAX);
     describe(&before, &after, &what);
     /* The old row is borrowed until the first put, and staging is none. */
     if (what.n > 0)
@@ -270,7 +269,6 @@ int account_change(struct kv_tx *tx, void *account_change)
                     slice_trim(buf_slice(&what)));
     if (err == 0 && what.n > 0)
         err = write_row(tx, change->name, &after);
-    buf_fini(&value);
     buf_fini(&what);
     return err;
 }
@@ -365,8 +363,8 @@ int account_list(struct kv_tx *tx, void *account_list)
     list->accounts = arena_alloc(list->arena, list->limit * sizeof(*list->accounts));
     if (list->accounts == NULL)
         return ERR_NO_MEMORY;
-    err = kv_scan_begin(tx, key_slice(&prefix),
-                        list->after.n > 0 ? key_slice(&after) : SLICE(""), LIST_SCAN_MAX, &scan);
+    err = kv_scan_begin(tx, key_slice(&prefix), list->after.n > 0 ? key_slice(&after) : SLICE(""),
+                        LIST_SCAN_MAX, &scan);
     if (err != 0)
         return err;
     while ((err = kv_scan_next(&scan, &key, &value)) == 0) {

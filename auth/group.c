@@ -54,10 +54,9 @@ static int write_row(struct kv_tx *tx, struct slice name, const struct row_group
 
 static int stage(struct kv_tx *tx, struct slice name, struct slice actor, struct slice reason)
 {
-    return event_stage(tx, &(struct event){.type = EVENT_GROUP_CHANGED,
-                                           .actor = actor,
-                                           .subject = name,
-                                           .reason = reason});
+    return event_stage(
+        tx, &(struct event){
+                .type = EVENT_GROUP_CHANGED, .actor = actor, .subject = name, .reason = reason});
 }
 
 int group_put(struct kv_tx *tx, void *group_put)
@@ -78,8 +77,8 @@ int group_put(struct kv_tx *tx, void *group_put)
     return err != 0 ? err : write_row(tx, put->name, &row);
 }
 
-/* The scan alone decides nothing: who puts an account into the group touches the row that is deleted
- * here. */
+/* The scan alone decides nothing: who puts an account into the group touches the row that is
+ * deleted here. */
 static int has_members(struct kv_tx *tx, struct slice group, bool *has)
 {
     struct key prefix = key_prefix(KV_ACCOUNT);

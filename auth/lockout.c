@@ -18,18 +18,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETS           2048 /* a power of two */
-#define PLACES         8
-#define NAME_SIZE      16
-#define FREE_FAILURES  2     /* after so many one has to wait */
-#define FIRST_WAIT_MS  1000
-#define WAIT_MAX_MS    60000
-#define ADDRESS_MAX    64
-#define NOTE_EVERY_MS  60000 /* failures of one entry that are worth an event */
+#define SETS          2048 /* a power of two */
+#define PLACES        8
+#define NAME_SIZE     16
+#define FREE_FAILURES 2 /* after so many one has to wait */
+#define FIRST_WAIT_MS 1000
+#define WAIT_MAX_MS   60000
+#define ADDRESS_MAX   64
+#define NOTE_EVERY_MS 60000 /* failures of one entry that are worth an event */
 
 struct place {
     uint8_t name[NAME_SIZE];
-    uint64_t last_ms;      /* of the last failure; 0: free */
+    uint64_t last_ms;       /* of the last failure; 0: free */
     uint64_t not_before_ms; /* the next try */
     uint64_t noted_ms;
     unsigned failures;
@@ -217,8 +217,8 @@ struct lockout_verdict lockout_failed(struct lockout *lockout,
     }
     place->last_ms = now_ms != 0 ? now_ms : 1;
     if (options->address_failures != 0)
-        verdict.address_locked = count(find_or_make(lockout, by_address),
-                                       options->address_failures, options->time_ms, now_ms);
+        verdict.address_locked = count(find_or_make(lockout, by_address), options->address_failures,
+                                       options->time_ms, now_ms);
     pthread_mutex_unlock(&lockout->lock);
     verdict.is_new |= verdict.account_locked || verdict.address_locked;
     return verdict;

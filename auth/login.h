@@ -37,7 +37,9 @@ struct login_options {
 /* Reads the htpasswd file: ERR_CONFIG when it cannot be used. Starts the password thread. */
 int login_create(const struct login_options *options, struct login **login,
                  struct fault *fault) MUST_CHECK;
-/* Every request must be done. */
+/* Ends the password thread, after what waits there: the replies come on queues that must still be
+ * there. Then every request must become done before login_destroy. */
+void login_stop(struct login *login);
 void login_destroy(struct login *login);
 
 /* New values of everything but the path. Any thread. */
@@ -47,7 +49,8 @@ void login_configure(struct login *login, const struct login_options *options);
  * Checking.
  */
 
-enum login_means { LOGIN_NONE, LOGIN_PASSWORD, LOGIN_TOKEN, LOGIN_VERIFIED };
+/* REFRESH: a refresh token, where those are taken. */
+enum login_means { LOGIN_NONE, LOGIN_PASSWORD, LOGIN_TOKEN, LOGIN_REFRESH, LOGIN_VERIFIED };
 
 /* It and what its slices point to belong to the login until `done`, which is always called, once: a
  * caller whose connection goes away must keep it until then. */
@@ -59,6 +62,7 @@ struct login_request {
     struct slice user;    /* may be empty with a secret that is no password */
     struct slice secret;
     struct slice address; /* of the client, as text; empty: not counted */
+    bool takes_refresh; /* this is where refresh tokens are exchanged; elsewhere they are refused */
     /* 0 and an identity, of which the callee has a reference; or ERR_UNAUTHORIZED,
      * ERR_HTTP_TOO_MANY_REQUESTS (see retry_after_s), or an error of the index. May run before
      * login_check returns. */
@@ -72,13 +76,15 @@ struct login_request {
     struct fault fault; /* for the client */
 
     /* login's own */
-    enum { LOGIN_STEP_FIRST, LOGIN_STEP_CHECKED } step;
-    struct login_verifier *verifier;
     struct slice account_row, token_row; /* borrowed in a read */
     bool has_account, has_token;
-    bool matched;
-    unsigned cost;
+    bool is_checked; /* the password was right when it was compared with `hash` */
+    bool is_right;
+    int64_t now_ms;
     uint64_t token_id;
+    uint64_t wait_ms;
+    struct lockout_verdict verdict;
+    uint8_t sha256[TOKEN_HASH_SIZE];
     char hash[PASSWORD_HASH_SIZE + 1];
 };
 

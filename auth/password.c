@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DESIGN: the work of bcrypt is 2^cost. A password that is wrong against a hash of cost c is followed
- * by hashes of cost c, c + 1, .. C - 1 of nothing in particular: 2^c + 2^c + 2^(c+1) + .. = 2^C, what
- * one hash of cost C takes. So a wrong password, an unknown user and a user whose hash is a cheap one
- * (htpasswd -B makes cost 5) cannot be told apart by the clock.
+ * DESIGN: the work of bcrypt is 2^cost. A password that is wrong against a hash of cost c is
+ * followed by hashes of cost c, c + 1, .. C - 1 of nothing in particular: 2^c + 2^c + 2^(c+1) + ..
+ * = 2^C, what one hash of cost C takes. So a wrong password, an unknown user and a user whose hash
+ * is a cheap one (htpasswd -B makes cost 5) cannot be told apart by the clock.
  */
 #include "config.h"
 #include "auth/password.h"
@@ -56,14 +56,16 @@ int password_hash_parse(struct slice hash, unsigned *cost, struct fault *fault)
                          "the hash is not one of bcrypt ($2y$...); make it with htpasswd -B");
     if (hash.n != PASSWORD_HASH_SIZE || hash.p[6] != '$' ||
         !slice_parse_u64(slice_sub(hash, 4, 2), &value))
-        return fault_set(fault, ERR_INVALID, "the bcrypt hash is cut off or has something after it");
+        return fault_set(fault, ERR_INVALID,
+                         "the bcrypt hash is cut off or has something after it");
     for (size_t i = 7; i < hash.n; i++)
         if (!is_salt_char(hash.p[i]))
             return fault_set(fault, ERR_INVALID,
                              "the bcrypt hash has a character that cannot be in one");
     if (value < PASSWORD_COST_MIN || value > PASSWORD_COST_MAX)
-        return fault_set(fault, ERR_INVALID, "the cost of the bcrypt hash is %u; %d to %d are taken",
-                         (unsigned)value, PASSWORD_COST_MIN, PASSWORD_COST_MAX);
+        return fault_set(fault, ERR_INVALID,
+                         "the cost of the bcrypt hash is %u; %d to %d are taken", (unsigned)value,
+                         PASSWORD_COST_MIN, PASSWORD_COST_MAX);
     if (cost != NULL)
         *cost = (unsigned)value;
     return 0;
@@ -145,8 +147,7 @@ static void burn(unsigned cost, struct crypt_data *scratch)
 
 static bool fits(struct slice password)
 {
-    return password.n < CRYPT_MAX_PASSPHRASE_SIZE &&
-           slice_find_char(password, '\0') == password.n;
+    return password.n < CRYPT_MAX_PASSPHRASE_SIZE && slice_find_char(password, '\0') == password.n;
 }
 
 bool password_matches(struct slice hash, struct slice password, unsigned cost)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DESIGN: a table of fixed size, eight places to a set chosen by the hash; the place that ends first
- * makes room. A lookup compares 32 bytes in a few places under a mutex: no client can make it slow,
- * and a client cannot choose a set without the key.
+ * DESIGN: a table of fixed size, eight places to a set chosen by the hash; the place that ends
+ * first makes room. A lookup compares 32 bytes in a few places under a mutex: no client can make it
+ * slow, and a client cannot choose a set without the key.
  */
 #include "config.h"
 #include "auth/password_cache.h"
@@ -50,8 +50,8 @@ void password_cache_destroy(struct password_cache *cache)
     free(cache);
 }
 
-/* False for what is too long to be remembered. The bcrypt text has no NUL, so that hash and password
- * are told apart by one. */
+/* False for what is too long to be remembered. The bcrypt text has no NUL, so that hash and
+ * password are told apart by one. */
 static bool compute(const struct password_cache *cache, struct slice hash, struct slice password,
                     uint8_t mac[MAC_SIZE])
 {

@@ -293,8 +293,8 @@ int token_use(struct kv_tx *tx, void *token_use)
     struct row_token row;
     int err = read_row(tx, use->id, &row);
 
-    if (err == ERR_TOKEN_UNKNOWN || (err == 0 && row.last_used_ms != 0 &&
-                                     kv_now(tx) - row.last_used_ms < TOKEN_USED_EVERY_MS))
+    if (err == ERR_TOKEN_UNKNOWN ||
+        (err == 0 && row.last_used_ms != 0 && kv_now(tx) - row.last_used_ms < TOKEN_USED_EVERY_MS))
         return 0;
     if (err != 0)
         return err;
@@ -373,9 +373,9 @@ static int find_due(struct kv_tx *tx, struct token_sweep *sweep, struct ids *due
     struct row_token row;
     struct kv_scan scan;
     unsigned seen = 0;
-    int err = kv_scan_begin(tx, key_slice(&prefix),
-                            sweep->after_id != 0 ? key_slice(&after) : SLICE(""), SWEEP_SCAN_MAX,
-                            &scan);
+    int err =
+        kv_scan_begin(tx, key_slice(&prefix), sweep->after_id != 0 ? key_slice(&after) : SLICE(""),
+                      SWEEP_SCAN_MAX, &scan);
 
     due->n = 0;
     if (err != 0)
@@ -388,7 +388,8 @@ static int find_due(struct kv_tx *tx, struct token_sweep *sweep, struct ids *due
         sweep->next_id = fields.id[0];
         /* One that does not decode stays: fsck is to see it. */
         if (row_token_decode(value, &row) == 0 && row.expires_ms != 0 &&
-            (row.expires_ms - sweep->warn_ms <= now_ms || row.expires_ms + sweep->keep_ms <= now_ms))
+            (row.expires_ms - sweep->warn_ms <= now_ms ||
+             row.expires_ms + sweep->keep_ms <= now_ms))
             due->id[due->n++] = fields.id[0];
     }
     kv_scan_end(&scan);
