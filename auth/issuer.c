@@ -37,7 +37,7 @@ struct issuer_keys {
 struct issuer {
     struct pool_job fetch; /* on the pool while `is_fetching` */
     atomic_uint refs;
-    const struct issuer_world *world;
+    struct issuer_world *world;
     char *url;
 
     pthread_mutex_t mutex; /* over all below */
@@ -86,7 +86,7 @@ const struct jwk *issuer_keys_find(const struct issuer_keys *keys, struct slice 
 static int get_keys(const struct issuer *issuer, struct slice keys_url, struct issuer_keys *keys,
                     struct fault *fault)
 {
-    const struct issuer_world *world = issuer->world;
+    struct issuer_world *world = issuer->world;
     struct buf body;
     int err;
 
@@ -105,7 +105,7 @@ static int get_keys(const struct issuer *issuer, struct slice keys_url, struct i
 
 static int get_all(const struct issuer *issuer, struct issuer_keys *keys, struct fault *fault)
 {
-    const struct issuer_world *world = issuer->world;
+    struct issuer_world *world = issuer->world;
     struct slice keys_url = {0};
     struct buf url, body;
     int err;
@@ -258,7 +258,7 @@ int issuer_find_key(struct issuer *issuer, struct slice kid, struct slice alg,
 
 /* ---- The issuer ------------------------------------------------------------------------------- */
 
-struct issuer *issuer_create(const struct issuer_world *world, struct slice url)
+struct issuer *issuer_create(struct issuer_world *world, struct slice url)
 {
     struct issuer *issuer = xcalloc(1, sizeof(*issuer));
 

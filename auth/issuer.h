@@ -27,9 +27,9 @@ struct issuer;
 /* How the outside is reached; a test has a world of its own. */
 struct issuer_world {
     /* The body of a 200 from `url`, on a pool thread; `body` has its maximum. */
-    int (*get)(const struct issuer_world *world, const char *url, struct buf *body,
+    int (*get)(struct issuer_world *world, const char *url, struct buf *body,
                struct fault *fault);
-    uint64_t (*now_ms)(const struct issuer_world *world); /* monotonic; any thread */
+    uint64_t (*now_ms)(struct issuer_world *world); /* monotonic; any thread */
     struct pool *pool;
     struct issuer_hosts hosts;
     uint64_t refresh_ms, refetch_ms, max_age_ms;
@@ -50,7 +50,7 @@ struct issuer_wait {
 };
 
 /* `url` is copied; `world` must outlive the issuer. One reference is the caller's. */
-struct issuer *issuer_create(const struct issuer_world *world, struct slice url);
+struct issuer *issuer_create(struct issuer_world *world, struct slice url);
 struct issuer *issuer_ref(struct issuer *issuer);
 void issuer_unref(struct issuer *issuer);
 struct slice issuer_url(const struct issuer *issuer);

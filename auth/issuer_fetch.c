@@ -4,12 +4,13 @@
 
 #include "base/clock.h"
 #include "base/fetch.h"
+#include "base/mem.h"
 
 /* A connection is not kept: the next documents are asked for minutes later. */
-static int get(const struct issuer_world *world, const char *url, struct buf *body,
+static int get(struct issuer_world *world, const char *url, struct buf *body,
                struct fault *fault)
 {
-    const struct issuer_fetch *settings = (const struct issuer_fetch *)world; /* first member */
+    const struct issuer_fetch *settings = CONTAINER_OF(world, const struct issuer_fetch, world);
     static const char *const fields[] = {"Accept: application/json", NULL};
     const struct fetch_request request = {
         .method = FETCH_GET,
@@ -37,7 +38,7 @@ static int get(const struct issuer_world *world, const char *url, struct buf *bo
     return err;
 }
 
-static uint64_t now_ms(const struct issuer_world *world)
+static uint64_t now_ms(struct issuer_world *world)
 {
     (void)world;
     return clock_mono_ms();

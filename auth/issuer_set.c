@@ -13,13 +13,13 @@ struct place {
 };
 
 struct issuer_set {
-    const struct issuer_world *world;
+    struct issuer_world *world;
     pthread_mutex_t mutex; /* over all below */
     uint64_t calls;
     struct place places[ISSUER_SET_MAX];
 };
 
-struct issuer_set *issuer_set_create(const struct issuer_world *world)
+struct issuer_set *issuer_set_create(struct issuer_world *world)
 {
     struct issuer_set *set = xcalloc(1, sizeof(*set));
 

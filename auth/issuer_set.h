@@ -14,7 +14,7 @@
 struct issuer_set;
 
 /* `world` must outlive the set; its pool ends before the set is destroyed. */
-struct issuer_set *issuer_set_create(const struct issuer_world *world);
+struct issuer_set *issuer_set_create(struct issuer_world *world);
 void issuer_set_destroy(struct issuer_set *set);
 
 /* Never NULL; one reference is the caller's. */
