@@ -6,6 +6,7 @@
 #include "config.h"
 #include "auth/issuer.h"
 #include "auth/issuer_set.h"
+#include "base/mem.h"
 
 #include "tests/support/cunit_main.h"
 
