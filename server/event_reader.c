@@ -13,7 +13,7 @@
 /* A record is at most KV_VALUE_MAX; each of its bytes may need an escape. */
 #define OUT_MAX (EVENT_READER_BYTES + 8u * KV_VALUE_MAX)
 
-_Static_assert(EVENT_FSCK_RUN < 64, "types fit the mask");
+_Static_assert(EVENT_TYPE_LAST < 64, "types fit the mask");
 
 static void write_event(struct buf *out, const struct event *event)
 {
@@ -34,6 +34,8 @@ static void write_event(struct buf *out, const struct event *event)
     if (event->size != 0)
         api_u64(&w, "size", event->size);
     api_text(&w, "from", event->from);
+    api_text(&w, "subject", event->subject);
+    api_text(&w, "reason", event->reason);
     json_object_end(&w);
 }
 
@@ -99,7 +101,7 @@ static int parse_types(struct event_reader *reader, struct slice text, struct fa
     struct slice part;
 
     while (slice_split(&text, ',', &part)) {
-        int type = EVENT_FSCK_RUN;
+        int type = EVENT_TYPE_LAST;
         while (type > 0 && !slice_eq(part, slice_from_cstr(event_type_name(type))))
             type--;
         if (type == 0)

@@ -27,6 +27,8 @@ enum field_tag {
     FIELD_MEDIA_TYPE = 6,
     FIELD_SIZE = 7,
     FIELD_FROM = 8,
+    FIELD_SUBJECT = 9,
+    FIELD_REASON = 10,
 };
 
 static const char *const type_names[] = {
@@ -41,6 +43,19 @@ static const char *const type_names[] = {
     [EVENT_TAG_DELETED] = "tag.deleted",
     [EVENT_CLOCK_STEPPED] = "clock.stepped",
     [EVENT_FSCK_RUN] = "fsck.run",
+    [EVENT_LOGIN_FAILED] = "login.failed",
+    [EVENT_LOGIN_LOCKED] = "login.locked",
+    [EVENT_ACCOUNT_CREATED] = "account.created",
+    [EVENT_ACCOUNT_CHANGED] = "account.changed",
+    [EVENT_ACCOUNT_DELETED] = "account.deleted",
+    [EVENT_GROUP_CHANGED] = "group.changed",
+    [EVENT_TOKEN_CREATED] = "token.created",
+    [EVENT_TOKEN_REVOKED] = "token.revoked",
+    [EVENT_TOKEN_EXPIRING] = "token.expiring",
+    [EVENT_POLICY_CHANGED] = "policy.changed",
+    [EVENT_KEY_ROTATED] = "key.rotated",
+    [EVENT_LOG_SIGNED] = "log.signed",
+    [EVENT_ACCESS_REFUSED] = "access.refused",
 };
 
 const char *event_type_name(int type)
@@ -117,6 +132,8 @@ void event_encode(struct buf *out, const struct event *event)
     add_field(out, FIELD_MEDIA_TYPE, event->media_type);
     add_u64(out, FIELD_SIZE, event->size);
     add_field(out, FIELD_FROM, event->from);
+    add_field(out, FIELD_SUBJECT, event->subject);
+    add_field(out, FIELD_REASON, event->reason);
 }
 
 /*
@@ -167,6 +184,12 @@ static int read_field(uint8_t tag, struct slice bytes, struct event *event)
         return read_size(bytes, &event->size);
     case FIELD_FROM:
         event->from = bytes;
+        return 0;
+    case FIELD_SUBJECT:
+        event->subject = bytes;
+        return 0;
+    case FIELD_REASON:
+        event->reason = bytes;
         return 0;
     default:
         return 0;

@@ -26,7 +26,21 @@ enum event_type {
     EVENT_TAG_DELETED = 9,
     EVENT_CLOCK_STEPPED = 10,
     EVENT_FSCK_RUN = 11,
+    EVENT_LOGIN_FAILED = 12,
+    EVENT_LOGIN_LOCKED = 13,
+    EVENT_ACCOUNT_CREATED = 14,
+    EVENT_ACCOUNT_CHANGED = 15,
+    EVENT_ACCOUNT_DELETED = 16,
+    EVENT_GROUP_CHANGED = 17,
+    EVENT_TOKEN_CREATED = 18,
+    EVENT_TOKEN_REVOKED = 19,
+    EVENT_TOKEN_EXPIRING = 20,
+    EVENT_POLICY_CHANGED = 21,
+    EVENT_KEY_ROTATED = 22,
+    EVENT_LOG_SIGNED = 23,
+    EVENT_ACCESS_REFUSED = 24,
 };
+#define EVENT_TYPE_LAST EVENT_ACCESS_REFUSED
 
 /* "tag.bound"; NULL for a number that is none. */
 const char *event_type_name(int type);
@@ -42,7 +56,9 @@ struct event {
     struct digest previous; /* tag.moved: the digest before; algorithm 0 when none */
     struct slice media_type;
     uint64_t size;
-    struct slice from; /* blob.mounted: the repository it came from */
+    struct slice from;    /* blob.mounted: the repository it came from */
+    struct slice subject; /* the account, group, token or key that it is about */
+    struct slice reason;  /* why, or what changed, in a word or a sentence */
 };
 
 void event_encode(struct buf *out, const struct event *event);

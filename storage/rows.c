@@ -282,6 +282,54 @@ struct key key_draft(uint64_t repo, struct slice tag, struct slice actor, const 
     return key;
 }
 
+struct key key_account(struct slice name)
+{
+    UNSET_KEY(key);
+
+    set_text(&key, KV_ACCOUNT, name);
+    return key;
+}
+
+struct key key_group(struct slice name)
+{
+    UNSET_KEY(key);
+
+    set_text(&key, KV_GROUP, name);
+    return key;
+}
+
+struct key key_token(uint64_t id)
+{
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_TOKEN, id);
+    return key;
+}
+
+/* A NUL, which no name has, ends the account: what begins with "ab" is not of "a". */
+static void set_tokenof(struct key *key, struct slice account)
+{
+    set_text(key, KV_TOKENOF, account);
+    add_byte(key, 0);
+}
+
+struct key key_prefix_tokenof(struct slice account)
+{
+    UNSET_KEY(key);
+
+    set_tokenof(&key, account);
+    return key;
+}
+
+struct key key_tokenof(struct slice account, uint64_t id)
+{
+    UNSET_KEY(key);
+
+    set_tokenof(&key, account);
+    add_u64(&key, id);
+    return key;
+}
+
 /*
  * Reading bytes.
  */
@@ -410,6 +458,8 @@ static void read_fields(struct reader *r, struct key_fields *fields)
     case KV_META:
     case KV_NAME:
     case KV_CURSOR:
+    case KV_ACCOUNT:
+    case KV_GROUP:
         fields->text = read_text(r);
         break;
     case KV_DIGEST:
@@ -419,6 +469,11 @@ static void read_fields(struct reader *r, struct key_fields *fields)
     case KV_OBJ:
     case KV_BODY:
     case KV_EVENT:
+    case KV_TOKEN:
+        read_ids(r, fields, 1);
+        break;
+    case KV_TOKENOF:
+        fields->text = read_until_nul(r);
         read_ids(r, fields, 1);
         break;
     case KV_LINK:
@@ -656,6 +711,131 @@ int row_draft_decode(struct slice value, struct row_draft *row)
     read_digest(&r, &row->digest);
     row->media_type = read_sized(&r);
     row->path = read_text(&r);
+    return read_end(&r);
+}
+
+/* A byte of flags, of which only those in `known` may be set. */
+static uint8_t read_flags(struct reader *r, uint8_t known)
+{
+    uint8_t flags = read_byte(r);
+
+    if ((flags & ~known) != 0)
+        r->failed = true;
+    return flags;
+}
+
+static void put_list(struct buf *out, const struct slice *list, unsigned n)
+{
+    put_byte(out, (uint8_t)n);
+    for (unsigned i = 0; i < n; i++)
+        put_sized(out, list[i]);
+}
+
+static unsigned read_list(struct reader *r, struct slice *list, unsigned max)
+{
+    unsigned n = read_byte(r);
+
+    if (n > max)
+        r->failed = true;
+    for (unsigned i = 0; i < n && !r->failed; i++) {
+        list[i] = read_sized(r);
+        if (list[i].n == 0)
+            r->failed = true;
+    }
+    return r->failed ? 0 : n;
+}
+
+#define ACCOUNT_DISABLED 1u
+#define ACCOUNT_EXTERNAL 2u
+
+void row_account_encode(struct buf *out, const struct row_account *row)
+{
+    put_byte(out, ROW_VERSION);
+    put_byte(out, (uint8_t)row->kind);
+    put_byte(out, (uint8_t)((row->disabled ? ACCOUNT_DISABLED : 0) |
+                            (row->external ? ACCOUNT_EXTERNAL : 0)));
+    put_u64(out, (uint64_t)row->created_ms);
+    put_sized(out, row->bcrypt);
+    put_list(out, row->groups, row->groups_n);
+    buf_add(out, row->description);
+}
+
+int row_account_decode(struct slice value, struct row_account *row)
+{
+    struct reader r = reader_of_row(value);
+    uint8_t flags;
+
+    row->kind = (enum account_kind)read_enum(&r, ACCOUNT_USER, ACCOUNT_ROBOT);
+    flags = read_flags(&r, ACCOUNT_DISABLED | ACCOUNT_EXTERNAL);
+    row->disabled = (flags & ACCOUNT_DISABLED) != 0;
+    row->external = (flags & ACCOUNT_EXTERNAL) != 0;
+    row->created_ms = read_i64(&r);
+    row->bcrypt = read_sized(&r);
+    row->groups_n = read_list(&r, row->groups, ACCOUNT_GROUPS_MAX);
+    row->description = read_rest(&r);
+    return read_end(&r);
+}
+
+void row_group_encode(struct buf *out, const struct row_group *row)
+{
+    put_byte(out, ROW_VERSION);
+    put_u64(out, (uint64_t)row->created_ms);
+    buf_add(out, row->description);
+}
+
+int row_group_decode(struct slice value, struct row_group *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->created_ms = read_i64(&r);
+    row->description = read_rest(&r);
+    return read_end(&r);
+}
+
+#define TOKEN_MAY_APPROVE 1u
+#define TOKEN_WARNED      2u
+
+void row_token_encode(struct buf *out, const struct row_token *row)
+{
+    put_byte(out, ROW_VERSION);
+    put_byte(out, (uint8_t)row->kind);
+    put_byte(out, (uint8_t)((row->may_approve ? TOKEN_MAY_APPROVE : 0) |
+                            (row->warned ? TOKEN_WARNED : 0)));
+    buf_add(out, slice_make(row->sha256, sizeof(row->sha256)));
+    put_u64(out, (uint64_t)row->created_ms);
+    put_u64(out, (uint64_t)row->expires_ms);
+    put_u64(out, (uint64_t)row->last_used_ms);
+    put_u64(out, row->verbs);
+    put_sized(out, row->account);
+    put_list(out, row->globs, row->globs_n);
+    buf_add(out, row->description);
+}
+
+int row_token_decode(struct slice value, struct row_token *row)
+{
+    struct reader r = reader_of_row(value);
+    struct slice hash;
+    uint64_t verbs;
+    uint8_t flags;
+
+    row->kind = (enum token_kind)read_enum(&r, TOKEN_PERSONAL, TOKEN_BOOTSTRAP);
+    flags = read_flags(&r, TOKEN_MAY_APPROVE | TOKEN_WARNED);
+    row->may_approve = (flags & TOKEN_MAY_APPROVE) != 0;
+    row->warned = (flags & TOKEN_WARNED) != 0;
+    hash = read_bytes(&r, sizeof(row->sha256));
+    memset(row->sha256, 0, sizeof(row->sha256));
+    if (hash.n != 0)
+        memcpy(row->sha256, hash.p, hash.n);
+    row->created_ms = read_i64(&r);
+    row->expires_ms = read_i64(&r);
+    row->last_used_ms = read_i64(&r);
+    verbs = read_u64(&r);
+    if (verbs > UINT32_MAX)
+        r.failed = true;
+    row->verbs = (uint32_t)verbs;
+    row->account = read_sized(&r);
+    row->globs_n = read_list(&r, row->globs, TOKEN_GLOBS_MAX);
+    row->description = read_rest(&r);
     return read_end(&r);
 }
 

@@ -28,6 +28,8 @@ enum object_kind { OBJECT_BLOB = 1, OBJECT_MANIFEST = 2 };
 /* ABSENT: named (as a subject, or by a sparse manifest) but never stored. */
 enum object_state { OBJECT_ABSENT = 1, OBJECT_LIVE = 2, OBJECT_TRASH = 3, OBJECT_DAMAGED = 4 };
 enum use_why { USE_BLOB = 1, USE_CHILD = 2, USE_SUBJECT = 3 };
+enum account_kind { ACCOUNT_USER = 1, ACCOUNT_ROBOT = 2 };
+enum token_kind { TOKEN_PERSONAL = 1, TOKEN_ROBOT = 2, TOKEN_REFRESH = 3, TOKEN_BOOTSTRAP = 4 };
 enum due_kind { DUE_OBJECT = 1, DUE_LINK = 2 };
 
 /* Keys. Names and tags were validated before; one that is too long is our bug. */
@@ -48,6 +50,10 @@ struct key key_due(int64_t time_ms, enum due_kind kind, uint64_t a, uint64_t b);
 struct key key_cursor(struct slice reader);
 struct key key_draft(uint64_t repo, struct slice tag, struct slice actor,
                      const struct digest *path);
+struct key key_account(struct slice name);
+struct key key_group(struct slice name);
+struct key key_token(uint64_t id);
+struct key key_tokenof(struct slice account, uint64_t id);
 struct key key_event(uint64_t number);
 
 /* Prefixes for scans. */
@@ -58,6 +64,8 @@ struct key key_prefix_u64_u64(enum kv_family family, uint64_t first, uint64_t se
 struct key key_prefix_name(struct slice start);
 /* The draft of a tag by one identity. */
 struct key key_prefix_draft(uint64_t repo, struct slice tag, struct slice actor);
+/* The secrets of an account. */
+struct key key_prefix_tokenof(struct slice account);
 
 /* The fields of a key, as its family has them. */
 struct key_fields {
@@ -65,7 +73,8 @@ struct key_fields {
     uint64_t id[3];       /* the fixed fields in order; due: time, a, b */
     uint8_t byte;         /* use: why; hold: reason; due, digest: kind */
     struct digest digest; /* digest; draft: sha256 of the path */
-    struct slice text;    /* the run of bytes at the end; draft: the tag; borrows from the key */
+    struct slice text;    /* the run of bytes at the end; draft: the tag; tokenof: the account;
+                             borrows from the key */
     struct slice actor;   /* draft */
 };
 int key_decode(struct slice key, struct key_fields *fields) MUST_CHECK;
@@ -126,6 +135,43 @@ struct row_draft {
     struct slice media_type, path;
 };
 
+#define ACCOUNT_GROUPS_MAX 64 /* groups of one account */
+
+/* Somebody who may log in. `external`: the password is a line of the htpasswd file, and without that
+ * line the account is dead. */
+struct row_account {
+    enum account_kind kind;
+    bool disabled, external;
+    int64_t created_ms;
+    struct slice bcrypt; /* empty: no password opens it */
+    struct slice groups[ACCOUNT_GROUPS_MAX];
+    unsigned groups_n;
+    struct slice description;
+};
+
+struct row_group {
+    int64_t created_ms;
+    struct slice description;
+};
+
+#define TOKEN_HASH_SIZE 32 /* SHA-256 of the text of a secret */
+#define TOKEN_GLOBS_MAX 16 /* globs of one token */
+
+struct row_token {
+    enum token_kind kind;
+    bool may_approve;
+    bool warned; /* its token.expiring is written */
+    uint8_t sha256[TOKEN_HASH_SIZE];
+    int64_t created_ms;
+    int64_t expires_ms;   /* 0: never */
+    int64_t last_used_ms; /* to the hour or so; 0: never */
+    uint32_t verbs;       /* at most these: auth/verb.h */
+    struct slice account; /* empty: bootstrap */
+    struct slice globs[TOKEN_GLOBS_MAX];
+    unsigned globs_n; /* 0: every repository */
+    struct slice description;
+};
+
 void row_obj_encode(struct buf *out, const struct row_obj *row);
 int row_obj_decode(struct slice value, struct row_obj *row) MUST_CHECK;
 void row_link_encode(struct buf *out, const struct row_link *row);
@@ -140,6 +186,12 @@ void row_referrer_encode(struct buf *out, const struct row_referrer *row);
 int row_referrer_decode(struct slice value, struct row_referrer *row) MUST_CHECK;
 void row_draft_encode(struct buf *out, const struct row_draft *row);
 int row_draft_decode(struct slice value, struct row_draft *row) MUST_CHECK;
+void row_account_encode(struct buf *out, const struct row_account *row);
+int row_account_decode(struct slice value, struct row_account *row) MUST_CHECK;
+void row_group_encode(struct buf *out, const struct row_group *row);
+int row_group_decode(struct slice value, struct row_group *row) MUST_CHECK;
+void row_token_encode(struct buf *out, const struct row_token *row);
+int row_token_decode(struct slice value, struct row_token *row) MUST_CHECK;
 /* name, digest, cursor: one number. */
 void row_id_encode(struct buf *out, uint64_t id);
 int row_id_decode(struct slice value, uint64_t *id) MUST_CHECK;

@@ -15,8 +15,12 @@ import http1
 
 TYPES = {1: 'repo.created', 2: 'blob.pushed', 3: 'blob.mounted', 4: 'blob.deleted',
          5: 'manifest.pushed', 6: 'manifest.deleted', 7: 'tag.bound', 8: 'tag.moved',
-         9: 'tag.deleted', 10: 'clock.stepped', 11: 'fsck.run'}
-TEXTS = {1: 'actor', 2: 'repository', 3: 'tag', 6: 'mediaType', 8: 'from'}
+         9: 'tag.deleted', 10: 'clock.stepped', 11: 'fsck.run', 12: 'login.failed',
+         13: 'login.locked', 14: 'account.created', 15: 'account.changed', 16: 'account.deleted',
+         17: 'group.changed', 18: 'token.created', 19: 'token.revoked', 20: 'token.expiring',
+         21: 'policy.changed', 22: 'key.rotated', 23: 'log.signed', 24: 'access.refused'}
+TEXTS = {1: 'actor', 2: 'repository', 3: 'tag', 6: 'mediaType', 8: 'from', 9: 'subject',
+         10: 'reason'}
 DIGESTS = {4: 'digest', 5: 'previous'}
 ALGORITHMS = {1: 'sha256', 2: 'sha512'}
 EVENT_FAMILY = 'f0'

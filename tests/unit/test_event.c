@@ -19,7 +19,9 @@ static struct event sample(void)
                           .tag = SLICE("latest"),
                           .media_type = SLICE("application/vnd.oci.image.index.v1+json"),
                           .size = 4711,
-                          .from = SLICE("team/base")};
+                          .from = SLICE("team/base"),
+                          .subject = SLICE("robot:ci"),
+                          .reason = SLICE("it expires soon")};
 
     digest_compute(DIGEST_SHA256, SLICE("new"), &event.digest);
     digest_compute(DIGEST_SHA512, SLICE("old"), &event.previous);
@@ -42,6 +44,8 @@ static void test_round_trip(void)
     CU_ASSERT_TRUE(slice_eq(got.tag, event.tag));
     CU_ASSERT_TRUE(slice_eq(got.media_type, event.media_type));
     CU_ASSERT_TRUE(slice_eq(got.from, event.from));
+    CU_ASSERT_TRUE(slice_eq(got.subject, event.subject));
+    CU_ASSERT_TRUE(slice_eq(got.reason, event.reason));
     CU_ASSERT_TRUE(digest_eq(&got.digest, &event.digest));
     CU_ASSERT_TRUE(digest_eq(&got.previous, &event.previous));
     buf_fini(&out);
@@ -114,11 +118,11 @@ static void test_refused(void)
 static void test_names(void)
 {
     CU_ASSERT_STRING_EQUAL(event_type_name(EVENT_TAG_BOUND), "tag.bound");
-    for (int type = EVENT_REPO_CREATED; type <= EVENT_FSCK_RUN; type++)
+    for (int type = EVENT_REPO_CREATED; type <= EVENT_TYPE_LAST; type++)
         CU_ASSERT_PTR_NOT_NULL(event_type_name(type));
     CU_ASSERT_PTR_NULL(event_type_name(0));
     CU_ASSERT_PTR_NULL(event_type_name(-1));
-    CU_ASSERT_PTR_NULL(event_type_name(EVENT_FSCK_RUN + 1));
+    CU_ASSERT_PTR_NULL(event_type_name(EVENT_TYPE_LAST + 1));
 }
 
 static void test_split(void)
