@@ -19,7 +19,7 @@ static struct slice part_of(struct arena *arena, CURLU *parts, CURLUPart part)
 
 static struct slice lower_case(struct arena *arena, struct slice text)
 {
-    char *copy = arena_alloc(arena, text.n + 1);
+    char *copy = text.p ? arena_alloc(arena, text.n + 1) : NULL;
 
     for (size_t i = 0; copy && i < text.n; i++)
         copy[i] = (char)(text.p[i] >= 'A' && text.p[i] <= 'Z' ? text.p[i] + 32 : text.p[i]);
