@@ -256,6 +256,19 @@ int issuer_find_key(struct issuer *issuer, struct slice kid, struct slice alg,
     return err;
 }
 
+int issuer_ask_again(struct issuer *issuer, struct issuer_wait *wait, struct fault *fault)
+{
+    int err;
+
+    pthread_mutex_lock(&issuer->mutex);
+    if (!wait->waited && begin_fetch(issuer, issuer->world->now_ms(issuer->world)))
+        err = join(issuer, wait, fault);
+    else
+        err = fault_set(fault, ERR_UNAUTHORIZED, "the token was not signed by %s", issuer->url);
+    pthread_mutex_unlock(&issuer->mutex);
+    return err;
+}
+
 /* ---- The issuer ------------------------------------------------------------------------------- */
 
 struct issuer *issuer_create(struct issuer_world *world, struct slice url)

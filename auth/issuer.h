@@ -63,4 +63,9 @@ int issuer_find_key(struct issuer *issuer, struct slice kid, struct slice alg,
                     struct issuer_wait *wait, struct issuer_keys **keys,
                     struct fault *fault) MUST_CHECK;
 
+/* For a token that names no key, when the one that could be its own did not sign it: the issuer may
+ * have another by now. ERR_AGAIN as above; ERR_UNAUTHORIZED: it was asked not long ago; ERR_BUSY. */
+int issuer_ask_again(struct issuer *issuer, struct issuer_wait *wait,
+                     struct fault *fault) MUST_CHECK;
+
 #endif

@@ -66,8 +66,11 @@ static int check_signature(struct workload_request *request, const struct policy
     struct issuer_keys *keys = NULL;
     int err = issuer_find_key(source, jwt->kid, jwt->alg, &request->wait, &keys, fault);
 
-    if (err == 0)
+    if (err == 0) {
         err = jwt_verify(jwt, issuer_keys_find(keys, jwt->kid, jwt->alg), fault);
+        if (err == ERR_UNAUTHORIZED && jwt->kid.n == 0)
+            err = issuer_ask_again(source, &request->wait, fault);
+    }
     issuer_keys_unref(keys);
     issuer_unref(source);
     return err;

@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+import warnings
 
 from joserfc import jwk, jwt
 
@@ -85,8 +86,10 @@ class Issuer(FakeRegistry):
 
     def token(self, kid, key=None, **changes):
         algorithm, key = key or self.keys[kid]
-        return jwt.encode({'alg': algorithm, 'kid': kid, 'typ': 'JWT'}, self.claims(**changes),
-                          key, algorithms=[algorithm])
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore') # of the name EdDSA, which issuers use
+            return jwt.encode({'alg': algorithm, 'kid': kid, 'typ': 'JWT'},
+                              self.claims(**changes), key, algorithms=[algorithm])
 
     def asked_for(self, path):
         """How often."""
@@ -127,8 +130,8 @@ class Provider:
         self._process.wait()
 
     def token(self, subject, audience=AUDIENCE, **claims):
-        """An ID token, got as a browser and a client would get it."""
-        self._request('PUT', f'/users/{urllib.parse.quote(subject, safe="")}', claims, 'json')
+        """An ID token, got as a browser and a client would get it. No '/' in `subject`."""
+        self._request('PUT', f'/users/{urllib.parse.quote(subject)}', claims, 'json')
         client = {'client_id': audience, 'redirect_uri': 'http://127.0.0.1:1/back'}
         query = urllib.parse.urlencode({**client, 'response_type': 'code', 'scope': 'openid'})
         answer = self._request('POST', f'/oauth2/authorize?{query}', {'sub': subject})

@@ -305,6 +305,31 @@ static void test_rotates_mid_flight(void)
     end(&world);
 }
 
+/* A token without a name of its key is tried with the one that is there; when that is not its own,
+ * the issuer is asked as for an unknown one. */
+static void test_ask_again(void)
+{
+    struct asking first = {0}, second = {0};
+    struct world world;
+
+    begin(&world);
+    CU_ASSERT_EQUAL(ask(&world, "a"), 0);
+    first.wait.job = second.wait.job =
+        (struct pool_job){.done = on_answer, .reply = world.replies};
+    CU_ASSERT_EQUAL(issuer_ask_again(world.issuer, &first.wait, NULL), ERR_UNAUTHORIZED);
+    CU_ASSERT_EQUAL(gets(&world), 2);
+    world.keys = KEYS_B;
+    pass(&world, REFETCH);
+    CU_ASSERT_EQUAL(issuer_ask_again(world.issuer, &first.wait, NULL), ERR_AGAIN);
+    while (first.answered == 0)
+        take_replies(&world);
+    CU_ASSERT_EQUAL(issuer_ask_again(world.issuer, &first.wait, NULL), ERR_UNAUTHORIZED);
+    CU_ASSERT_EQUAL(issuer_ask_again(world.issuer, &second.wait, NULL), ERR_UNAUTHORIZED);
+    CU_ASSERT_EQUAL(ask(&world, "b"), 0);
+    CU_ASSERT_EQUAL(gets(&world), 2);
+    end(&world);
+}
+
 static void test_down(void)
 {
     struct fault fault = FAULT_INIT;
@@ -461,6 +486,7 @@ void test_suites(void)
     CU_add_test(suite, "unknown key", test_unknown_key);
     CU_add_test(suite, "rollover", test_rollover);
     CU_add_test(suite, "rotates mid-flight", test_rotates_mid_flight);
+    CU_add_test(suite, "ask again", test_ask_again);
     CU_add_test(suite, "down", test_down);
     CU_add_test(suite, "down at first", test_down_at_first);
     CU_add_test(suite, "refused documents", test_refused_documents);
