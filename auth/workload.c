@@ -27,7 +27,7 @@ static int find_issuer(const struct policy *policy, const struct jwt *jwt,
 
     if (!iss || iss->type != JSON_STRING)
         return fault_set(fault, ERR_UNAUTHORIZED, "the token names no issuer (iss)");
-    for (unsigned i = 0; i < policy_issuers_n(policy); i++) {
+    for (unsigned i = 0; policy && i < policy_issuers_n(policy); i++) {
         if (!slice_eq(policy_issuer_at(policy, i)->url, iss->text))
             continue;
         *issuer = policy_issuer_at(policy, i);
@@ -40,18 +40,24 @@ static int find_issuer(const struct policy *policy, const struct jwt *jwt,
                                 : "the policy names the issuer of the token more than once");
 }
 
-static int check_claims(const struct workload *workload, const struct policy_issuer *issuer,
-                        const struct jwt *jwt, int64_t *expires_ms, struct fault *fault)
+static int check_audience(const struct policy_issuer *issuer, const struct jwt *jwt,
+                          struct fault *fault)
+{
+    if (jwt_audience_has(jwt, issuer->audience))
+        return 0;
+    return fault_set(fault, ERR_UNAUTHORIZED,
+                     "the token is for another audience than \"" SLICE_FMT "\"",
+                     SLICE_ARG(issuer->audience));
+}
+
+static int check_times(const struct workload *workload, const struct jwt *jwt, int64_t *expires_ms,
+                       struct fault *fault)
 {
     const struct json *exp = jwt_claim(jwt, SLICE("exp"));
     int err;
 
-    if (!jwt_audience_has(jwt, issuer->audience))
-        return fault_set(fault, ERR_UNAUTHORIZED,
-                         "the token is for another audience than \"" SLICE_FMT "\"",
-                         SLICE_ARG(issuer->audience));
     if (!exp || exp->type != JSON_INTEGER || exp->integer <= 0 || exp->integer > INT64_MAX / 1000)
-        return fault_set(fault, ERR_UNAUTHORIZED, "the token says not when it ends (exp)");
+        return fault_set(fault, ERR_UNAUTHORIZED, "the token does not say when it ends (exp)");
     err = jwt_check_times(jwt, workload->wall_ms(), workload->skew_s, fault);
     if (err != 0)
         return err;
@@ -88,7 +94,6 @@ static int make_identity(struct arena *arena, const struct policy_issuer *issuer
     *identity = identity_create(&(struct identity){
         .kind = IDENTITY_WORKLOAD,
         .name = match.name,
-        .person = match.name,
         .groups = match.groups,
         .groups_n = match.groups_n,
         .issuer = issuer->name,
@@ -100,6 +105,7 @@ static int make_identity(struct arena *arena, const struct policy_issuer *issuer
     return 0;
 }
 
+/* The steps, each with the word for its refusals. */
 static int verify(struct workload_request *request, struct identity **identity,
                   struct fault *fault)
 {
@@ -111,18 +117,38 @@ static int verify(struct workload_request *request, struct identity **identity,
     int err;
 
     arena_init(&arena, ARENA_MAX);
+    request->reason = "malformed";
     err = jwt_parse(&arena, request->token, &jwt, fault);
-    if (err == 0)
+    if (err == 0) {
+        request->reason = "issuer";
         err = find_issuer(policy, &jwt, &issuer, fault);
-    if (err == 0)
-        err = check_claims(request->workload, issuer, &jwt, &expires_ms, fault);
-    if (err == 0)
+    }
+    if (err == 0) {
+        request->reason = "audience";
+        err = check_audience(issuer, &jwt, fault);
+    }
+    if (err == 0) {
+        request->reason = "time";
+        err = check_times(request->workload, &jwt, &expires_ms, fault);
+    }
+    if (err == 0) {
+        request->reason = "signature";
         err = check_signature(request, issuer, &jwt, fault);
-    if (err == 0)
+    }
+    if (err == 0) {
+        request->reason = "rule";
         err = make_identity(&arena, issuer, &jwt, expires_ms, identity, fault);
+    }
     arena_fini(&arena);
     policy_unref(policy);
     return err;
+}
+
+/* Whatever is wrong with a token, it opens nothing; what is our trouble is no refusal. */
+static int error_of(int err)
+{
+    return err == ERR_UNAVAILABLE || err == ERR_BUSY || err == ERR_NO_MEMORY ? err
+                                                                             : ERR_UNAUTHORIZED;
 }
 
 static void go_on(struct pool_job *job)
@@ -141,7 +167,7 @@ void workload_verify(struct workload_request *request)
     request->wait.job = (struct pool_job){.done = go_on, .reply = request->reply};
     err = verify(request, &identity, &fault);
     if (err != ERR_AGAIN)
-        request->done(request, err, identity, &fault);
+        request->done(request, err == 0 ? 0 : error_of(err), identity, &fault);
 }
 
 bool workload_is_token(struct slice text)

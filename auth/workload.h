@@ -36,12 +36,14 @@ struct workload_request;
 typedef void (*workload_done_fn)(struct workload_request *request, int err,
                                  struct identity *identity, const struct fault *fault);
 
-/* The caller's, zeroed but for the first four; in use until `done`. */
+/* The caller's, zeroed but for the first four members; in use until `done`. */
 struct workload_request {
     const struct workload *workload;
     struct slice token;  /* borrowed until `done` */
     struct queue *reply; /* of the worker that asks */
     workload_done_fn done;
+    const char *reason; /* out: of a refusal, the step that refused, a static word: "malformed",
+                         * "issuer", "audience", "time", "signature" (the key too), "rule" */
     struct issuer_wait wait;
 };
 

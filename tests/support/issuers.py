@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -46,12 +47,29 @@ class Issuer(FakeRegistry):
              'ES384': lambda kid: jwk.ECKey.generate_key('P-384', {'kid': kid}),
              'EdDSA': lambda kid: jwk.OKPKey.generate_key('Ed25519', {'kid': kid})}
 
-    def __init__(self):
+    def __init__(self, tls_folder=None):
         super().__init__()
+        if tls_folder:
+            self._use_tls(tls_folder)
         self.keys = {}
         self.discovery = {'issuer': self.url, 'jwks_uri': self.url + KEYS,
                           'response_types_supported': ['id_token']}
         self.publish()
+
+    def _use_tls(self, folder):
+        """With a certificate that it signs itself, in the file self.certificate."""
+        self.certificate = os.path.join(folder, 'issuer.pem')
+        subprocess.run(
+            ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+             '-nodes', '-keyout', self.certificate + '.key', '-out', self.certificate, '-days', '1',
+             '-subj', '/CN=issuer', '-addext', 'subjectAltName=IP:127.0.0.1'],
+            check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.certificate + '.key')
+        # Each connection shakes hands on its own thread, when it is first read.
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
+                                                  do_handshake_on_connect=False)
+        self.url = f'https://{self.address}'
 
     def add_key(self, kid, algorithm='RS256'):
         self.keys[kid] = (algorithm, self.KINDS[algorithm](kid))

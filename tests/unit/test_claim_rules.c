@@ -19,7 +19,7 @@ static struct policy *policy_with(struct arena *arena, const char *rules)
         "\"repositories\":[\"acme/**\"],\"verbs\":[\"pull\",\"push\"],\"rules\":%s}}}",
         rules);
 
-    if (policy_parse(arena, text, &policy, &fault) != 0)
+    if (policy_parse(text, &policy, &fault) != 0)
         printf("# %s: %s\n", rules, fault.text);
     CU_ASSERT_PTR_NOT_NULL_FATAL(policy);
     return policy;
