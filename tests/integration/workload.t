@@ -468,7 +468,7 @@ def _():
                 accepted(probe.ask(issuer.token('one')))
 
 
-@suite.case('a URL that two issuers of the policy have opens nothing')
+@suite.case('two issuers: the keys of one say nothing for the other')
 def _():
     with Issuer() as issuer, Issuer() as other:
         issuer.add_key('one')

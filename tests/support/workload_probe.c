@@ -206,7 +206,8 @@ int main(int argc, char **argv)
     issuer_fetch_init(&probe.fetch);
     probe.replies = queue_create();
     probe.workload.issuers = issuer_set_create(&probe.fetch.world);
-    probe.workload.policies = policy_cell_create(policy);
+    probe.workload.policies = policy_cell_create();
+    policy_cell_set_take(probe.workload.policies, policy, 1);
     buf_init(&probe.input, LINE_MAX_BYTES);
     run(&probe);
     pool_destroy(probe.fetch.world.pool);
