@@ -47,11 +47,11 @@ static bool value_matches(const struct json *value, struct slice glob)
 
     if (value->type != JSON_ARRAY) {
         text = text_of(value);
-        return text.p && glob_matches_text(glob, text);
+        return text.p && glob_match(glob, text);
     }
     for (const struct json *item = value->first; item; item = item->next) {
         text = text_of(item);
-        if (text.p && glob_matches_text(glob, text))
+        if (text.p && glob_match(glob, text))
             return true;
     }
     return false;

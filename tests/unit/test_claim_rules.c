@@ -60,7 +60,7 @@ static void test_match(void)
         {"\"repository\":\"acme/*\"", "\"x\":1", true},
         {"\"repository\":\"acme/app\"", "\"x\":1", true},
         {"\"repository\":\"acme\"", "\"x\":1", false},
-        {"\"repository\":\"*\"", "\"x\":1", true},
+        {"\"repository\":\"*\"", "\"x\":1", false},
         {"\"repository\":\"**\"", "\"x\":1", true},
         {"\"repository\":\"Acme/*\"", "\"x\":1", false},
         {"\"repository\":\"acme/*\",\"ref\":\"refs/heads/main\"", "\"ref\":\"refs/heads/main\"",
