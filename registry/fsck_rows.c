@@ -590,6 +590,10 @@ int fsck_check_rows(struct fsck *f)
         {KV_HOLD, check_hold},     {KV_MANAGED, check_managed}, {KV_DUE, check_due},
         {KV_CURSOR, check_cursor}, {KV_LABEL, check_nothing},   {KV_META, check_nothing},
         {KV_DRAFT, check_draft},
+        {KV_GROUP, fsck_check_group},
+        {KV_ACCOUNT, fsck_check_account},
+        {KV_TOKEN, fsck_check_token},
+        {KV_TOKENOF, fsck_check_tokenof},
     };
     int err = check_events(f);
 
