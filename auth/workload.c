@@ -169,11 +169,3 @@ void workload_verify(struct workload_request *request)
     if (err != ERR_AGAIN)
         request->done(request, err == 0 ? 0 : error_of(err), identity, &fault);
 }
-
-bool workload_is_token(struct slice text)
-{
-    size_t first = slice_find_char(text, '.');
-
-    return slice_starts_with(text, SLICE("ey")) && text.n <= WORKLOAD_TOKEN_MAX && first < text.n &&
-           slice_find_char(slice_sub(text, first + 1, text.n), '.') < text.n - first - 1;
-}

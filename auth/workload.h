@@ -18,8 +18,6 @@
 #include "base/queue.h"
 #include "base/slice.h"
 
-#define WORKLOAD_TOKEN_MAX (16 * 1024) /* bytes of a token */
-
 /* Borrowed; all must outlive the requests. */
 struct workload {
     struct policy_cell *policies;
@@ -31,7 +29,7 @@ struct workload {
 struct workload_request;
 
 /* `identity` is the receiver's reference, NULL with an error: ERR_UNAUTHORIZED (its reason in
- * `fault`, with nothing of the token's secret part in it), ERR_UNAVAILABLE: the keys of its issuer
+ * `fault`, with nothing of the token in it but names), ERR_UNAVAILABLE: the keys of its issuer
  * are not to be had, ERR_BUSY. */
 typedef void (*workload_done_fn)(struct workload_request *request, int err,
                                  struct identity *identity, const struct fault *fault);
@@ -49,8 +47,5 @@ struct workload_request {
 
 /* `done` is called before this returns, or later by the owner of the reply queue. */
 void workload_verify(struct workload_request *request);
-
-/* Is it of the form of a JWT? What is not need not be tried here. */
-bool workload_is_token(struct slice text);
 
 #endif
