@@ -6,9 +6,9 @@
  */
 #include "config.h"
 
-#include "auth/claim_rules.h"
 #include "auth/policy_internal.h"
 
+#include "auth/claim_rules.h"
 #include "auth/glob.h"
 #include "base/json.h"
 #include "base/mem.h"
