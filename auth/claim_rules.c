@@ -7,7 +7,8 @@
 
 #define WAY_MAX 8 /* names in a way through nested objects */
 
-/* ---- Claims ----------------------------------------------------------------------------------- */
+/* ---- Claims -----------------------------------------------------------------------------------
+ */
 
 /* By its name, else by its way through nested objects. */
 static const struct json *find_claim(const struct json *claims, struct slice name)
@@ -68,7 +69,8 @@ static bool rule_matches(const struct policy_issuer_rule *rule, const struct jso
     return true;
 }
 
-/* ---- Names ------------------------------------------------------------------------------------ */
+/* ---- Names ------------------------------------------------------------------------------------
+ */
 
 static bool is_name_char(char c)
 {
@@ -178,9 +180,9 @@ static int fill_template(struct arena *arena, struct slice template, const struc
             buf_add(&name, piece);
     }
     if (err == 0 && name.overflow)
-        err = fault_set(fault, ERR_UNAUTHORIZED,
-                        "the claims of the token make a name of more than %d bytes",
-                        CLAIM_NAME_MAX);
+        err =
+            fault_set(fault, ERR_UNAUTHORIZED,
+                      "the claims of the token make a name of more than %d bytes", CLAIM_NAME_MAX);
     if (err == 0) {
         *out = arena_dup(arena, buf_slice(&name));
         if (!out->p)
@@ -190,7 +192,8 @@ static int fill_template(struct arena *arena, struct slice template, const struc
     return err;
 }
 
-/* ---- Rules ------------------------------------------------------------------------------------ */
+/* ---- Rules ------------------------------------------------------------------------------------
+ */
 
 int claim_rules_apply(struct arena *arena, const struct policy_issuer *issuer,
                       const struct json *claims, struct claim_match_result *result,

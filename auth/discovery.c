@@ -24,11 +24,11 @@ static int text_member(const struct json *root, struct slice name, struct slice 
     const struct json *member = json_member(root, name);
 
     if (!member || member->type != JSON_STRING)
-        return fault_set(fault, ERR_SYNTAX,
-                         "the discovery document has no text \"" SLICE_FMT "\"", SLICE_ARG(name));
+        return fault_set(fault, ERR_SYNTAX, "the discovery document has no text \"" SLICE_FMT "\"",
+                         SLICE_ARG(name));
     if (member->text.n == 0 || member->text.n > URL_TEXT_MAX || slice_has_control(member->text))
-        return fault_set(fault, ERR_SYNTAX,
-                         "\"" SLICE_FMT "\" of the discovery document is no URL", SLICE_ARG(name));
+        return fault_set(fault, ERR_SYNTAX, "\"" SLICE_FMT "\" of the discovery document is no URL",
+                         SLICE_ARG(name));
     *text = member->text;
     return 0;
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DESIGN: the keys are a counted snapshot behind a mutex that is held for moments only; the fetch is
- * one pool job, embedded, so there is never more than one. It holds a reference to the issuer.
+ * DESIGN: the keys are a counted snapshot behind a mutex that is held for moments only; the fetch
+ * is one pool job, embedded, so there is never more than one. It holds a reference to the issuer.
  *
  * What a token says of itself can make us ask the issuer, and anybody can write a token; so a fetch
- * has a shortest distance from the one before, however that one ended. When there are no keys at all
- * the distance is shorter: an issuer that was down for a moment shall not lock everybody out for a
- * minute.
+ * has a shortest distance from the one before, however that one ended. When there are no keys at
+ * all the distance is shorter: an issuer that was down for a moment shall not lock everybody out
+ * for a minute.
  *
- * Nobody waits twice. A caller whose key is not in what was fetched for it gets its answer: that the
- * issuer changed its keys between the two is for the next log-in, a minute later. Issuers publish a
- * key before they use it, and the refresh finds it in time.
+ * Nobody waits twice. A caller whose key is not in what was fetched for it gets its answer: that
+ * the issuer changed its keys between the two is for the next log-in, a minute later. Issuers
+ * publish a key before they use it, and the refresh finds it in time.
  */
 #include "config.h"
 #include "auth/issuer.h"
@@ -24,8 +24,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define FIRST_RETRY_MS  10000 /* after a failure, when there are no keys */
-#define ARENA_MAX       (1024 * 1024)
+#define FIRST_RETRY_MS 10000 /* after a failure, when there are no keys */
+#define ARENA_MAX      (1024 * 1024)
 
 struct issuer_keys {
     atomic_uint refs;
@@ -49,7 +49,8 @@ struct issuer {
     unsigned waiting_n;
 };
 
-/* ---- Keys ------------------------------------------------------------------------------------- */
+/* ---- Keys -------------------------------------------------------------------------------------
+ */
 
 static struct issuer_keys *keys_create(void)
 {
@@ -81,7 +82,8 @@ const struct jwk *issuer_keys_find(const struct issuer_keys *keys, struct slice 
     return jwk_set_find(keys->set, kid, alg);
 }
 
-/* ---- The fetch, on a pool thread -------------------------------------------------------------- */
+/* ---- The fetch, on a pool thread --------------------------------------------------------------
+ */
 
 static int get_keys(const struct issuer *issuer, struct slice keys_url, struct issuer_keys *keys,
                     struct fault *fault)
@@ -180,7 +182,8 @@ static void run_fetch(struct pool_job *job)
     issuer_unref(issuer);
 }
 
-/* ---- Asking ----------------------------------------------------------------------------------- */
+/* ---- Asking -----------------------------------------------------------------------------------
+ */
 
 /* All of these with the mutex. */
 static bool has_keys(const struct issuer *issuer, uint64_t now_ms)
@@ -230,8 +233,7 @@ static int refuse(const struct issuer *issuer, uint64_t now_ms, struct fault *fa
     return fault_set(fault, ERR_UNAUTHORIZED,
                      "the issuer %s has no key that this token names; its keys were fetched "
                      "%llu s ago",
-                     issuer->url,
-                     (unsigned long long)(now_ms - issuer->keys->fetched_ms) / 1000);
+                     issuer->url, (unsigned long long)(now_ms - issuer->keys->fetched_ms) / 1000);
 }
 
 int issuer_find_key(struct issuer *issuer, struct slice kid, struct slice alg,
@@ -269,7 +271,8 @@ int issuer_ask_again(struct issuer *issuer, struct issuer_wait *wait, struct fau
     return err;
 }
 
-/* ---- The issuer ------------------------------------------------------------------------------- */
+/* ---- The issuer -------------------------------------------------------------------------------
+ */
 
 struct issuer *issuer_create(struct issuer_world *world, struct slice url)
 {

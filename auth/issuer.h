@@ -27,8 +27,7 @@ struct issuer;
 /* How the outside is reached; a test has a world of its own. */
 struct issuer_world {
     /* The body of a 200 from `url`, on a pool thread; `body` has its maximum. */
-    int (*get)(struct issuer_world *world, const char *url, struct buf *body,
-               struct fault *fault);
+    int (*get)(struct issuer_world *world, const char *url, struct buf *body, struct fault *fault);
     uint64_t (*now_ms)(struct issuer_world *world); /* monotonic; any thread */
     struct pool *pool;
     struct issuer_hosts hosts;
@@ -64,7 +63,8 @@ int issuer_find_key(struct issuer *issuer, struct slice kid, struct slice alg,
                     struct fault *fault) MUST_CHECK;
 
 /* For a token that names no key, when the one that could be its own did not sign it: the issuer may
- * have another by now. ERR_AGAIN as above; ERR_UNAUTHORIZED: it was asked not long ago; ERR_BUSY. */
+ * have another by now. ERR_AGAIN as above; ERR_UNAUTHORIZED: it was asked not long ago; ERR_BUSY.
+ */
 int issuer_ask_again(struct issuer *issuer, struct issuer_wait *wait,
                      struct fault *fault) MUST_CHECK;
 

@@ -7,8 +7,7 @@
 #include "base/mem.h"
 
 /* A connection is not kept: the next documents are asked for minutes later. */
-static int get(struct issuer_world *world, const char *url, struct buf *body,
-               struct fault *fault)
+static int get(struct issuer_world *world, const char *url, struct buf *body, struct fault *fault)
 {
     const struct issuer_fetch *settings = CONTAINER_OF(world, const struct issuer_fetch, world);
     static const char *const fields[] = {"Accept: application/json", NULL};

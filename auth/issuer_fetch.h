@@ -15,7 +15,8 @@ struct issuer_fetch {
     const char *agent;         /* User-Agent */
 };
 
-/* Fills in how `fetch->world` is reached; the rest of it is the caller's. All texts are borrowed. */
+/* Fills in how `fetch->world` is reached; the rest of it is the caller's. All texts are borrowed.
+ */
 void issuer_fetch_init(struct issuer_fetch *fetch);
 
 #endif

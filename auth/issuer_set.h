@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The issuers whose keys are kept, by URL. Which URLs are issuers the policy says, at each token; so
- * what the policy no longer names is only remembered here for a while and never used. Any thread.
+ * The issuers whose keys are kept, by URL. Which URLs are issuers the policy says, at each token;
+ * so what the policy no longer names is only remembered here for a while and never used. Any
+ * thread.
  */
 #ifndef AUTH_ISSUER_SET_H
 #define AUTH_ISSUER_SET_H

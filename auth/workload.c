@@ -4,8 +4,8 @@
  * token that is worth nothing never makes this server send anything. Nothing of what is read before
  * the signature is used for anything but a refusal, and for choosing the issuer whose keys decide.
  *
- * When keys must be fetched, all of it is done again from the beginning: the policy may have changed
- * meanwhile, and the token may have expired.
+ * When keys must be fetched, all of it is done again from the beginning: the policy may have
+ * changed meanwhile, and the token may have expired.
  */
 #include "config.h"
 #include "auth/workload.h"
@@ -106,8 +106,7 @@ static int make_identity(struct arena *arena, const struct policy_issuer *issuer
 }
 
 /* The steps, each with the word for its refusals. */
-static int verify(struct workload_request *request, struct identity **identity,
-                  struct fault *fault)
+static int verify(struct workload_request *request, struct identity **identity, struct fault *fault)
 {
     struct policy *policy = policy_cell_get(request->workload->policies);
     const struct policy_issuer *issuer = NULL;

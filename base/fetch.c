@@ -484,11 +484,10 @@ int fetch_resolve(const char *base, struct slice location, const char *query, st
                (query &&
                 curl_url_set(to, CURLUPART_QUERY, query, CURLU_APPENDQUERY) != CURLUE_OK) ||
                curl_url_get(to, CURLUPART_URL, &whole, 0) != CURLUE_OK) {
-        err =
-            fault_set(fault, ERR_SYNTAX, "the answer leads to \"%s\", which is no URL", text);
+        err = fault_set(fault, ERR_SYNTAX, "the answer leads to \"%s\", which is no URL", text);
     } else if (!is_same_origin(from, to)) {
-        err = fault_set(fault, ERR_HTTP_FORBIDDEN,
-                        "the answer leads to another host, %s: refused", text);
+        err = fault_set(fault, ERR_HTTP_FORBIDDEN, "the answer leads to another host, %s: refused",
+                        text);
     } else {
         buf_reset(url);
         buf_addf(url, "%s", whole);

@@ -65,9 +65,9 @@ void fetch_destroy(struct fetch *fetch);
 
 /* 0 with *status when an answer came, whatever it says. GET and HEAD follow redirects within the
  * origin. ERR_UNAVAILABLE: nobody answers there. ERR_CANCELLED: the other end went away.
- * ERR_HTTP_TIMEOUT: nothing moved for too long, or it took too long. ERR_LIMIT: the answer is longer than allowed.
- * ERR_HTTP_FORBIDDEN: a redirect away from there. ERR_SYNTAX: not a URL, not HTTP. Else what a
- * hook returned. */
+ * ERR_HTTP_TIMEOUT: nothing moved for too long, or it took too long. ERR_LIMIT: the answer is
+ * longer than allowed. ERR_HTTP_FORBIDDEN: a redirect away from there. ERR_SYNTAX: not a URL, not
+ * HTTP. Else what a hook returned. */
 int fetch_run(struct fetch *fetch, const struct fetch_request *request, int *status,
               struct fault *fault) MUST_CHECK;
 

@@ -87,9 +87,9 @@ static void test_deep(void)
     buf_add(&document, SLICE("{\"issuer\":"));
     for (unsigned i = 0; i < 1000; i++)
         buf_add_char(&document, '[');
-    CU_ASSERT_EQUAL(discovery_parse(&arena, buf_slice(&document), SLICE("https://ci.example"),
-                                    &keys, NULL),
-                    ERR_LIMIT);
+    CU_ASSERT_EQUAL(
+        discovery_parse(&arena, buf_slice(&document), SLICE("https://ci.example"), &keys, NULL),
+        ERR_LIMIT);
     buf_fini(&document);
     arena_fini(&arena);
 }

@@ -42,8 +42,7 @@ struct world {
     struct issuer *issuer;
 };
 
-static int get(struct issuer_world *base, const char *url, struct buf *body,
-               struct fault *fault)
+static int get(struct issuer_world *base, const char *url, struct buf *body, struct fault *fault)
 {
     struct world *world = CONTAINER_OF(base, struct world, base);
     bool is_discovery = strstr(url, "/.well-known/openid-configuration") != NULL;
@@ -100,7 +99,8 @@ static void pass(struct world *world, uint64_t ms)
     atomic_fetch_add(&world->now_ms, ms);
 }
 
-/* ---- Asking ----------------------------------------------------------------------------------- */
+/* ---- Asking -----------------------------------------------------------------------------------
+ */
 
 struct asking {
     struct issuer_wait wait; /* first member */
@@ -165,8 +165,8 @@ static void nothing(struct pool_job *job)
 /* What the pool had to do is done. */
 static void settle(struct world *world)
 {
-    struct asking marker = {.wait.job = {
-                                .run = nothing, .done = on_answer, .reply = world->replies}};
+    struct asking marker = {
+        .wait.job = {.run = nothing, .done = on_answer, .reply = world->replies}};
 
     pool_submit(world->base.pool, &marker.wait.job);
     while (marker.answered == 0)
@@ -179,7 +179,8 @@ static unsigned gets(struct world *world)
     return atomic_exchange(&world->gets, 0);
 }
 
-/* ---- Cases ------------------------------------------------------------------------------------ */
+/* ---- Cases ------------------------------------------------------------------------------------
+ */
 
 static void test_first(void)
 {
@@ -314,8 +315,7 @@ static void test_ask_again(void)
 
     begin(&world);
     CU_ASSERT_EQUAL(ask(&world, "a"), 0);
-    first.wait.job = second.wait.job =
-        (struct pool_job){.done = on_answer, .reply = world.replies};
+    first.wait.job = second.wait.job = (struct pool_job){.done = on_answer, .reply = world.replies};
     CU_ASSERT_EQUAL(issuer_ask_again(world.issuer, &first.wait, NULL), ERR_UNAUTHORIZED);
     CU_ASSERT_EQUAL(gets(&world), 2);
     world.keys = KEYS_B;
@@ -380,8 +380,8 @@ static void test_refused_documents(void)
         const char *discovery, *keys, *reason;
         unsigned gets;
     } cases[] = {
-        {"{\"issuer\":\"https://ci.example/\",\"jwks_uri\":\"" URL "/keys\"}", KEYS_B,
-         "is that of", 1},
+        {"{\"issuer\":\"https://ci.example/\",\"jwks_uri\":\"" URL "/keys\"}", KEYS_B, "is that of",
+         1},
         {"{\"issuer\":\"https://evil.example\",\"jwks_uri\":\"" URL "/keys\"}", KEYS_B,
          "is that of", 1},
         {"{\"issuer\":\"" URL "\",\"jwks_uri\":\"https://evil.example/keys\"}", KEYS_B,

@@ -58,10 +58,18 @@ static void test_parts(void)
 static void test_refused(void)
 {
     static const char *const texts[] = {
-        "",        "ci.example",         "/a",
-        "https:",  "https://",           "ftp://ci.example",
-        "file:/a", "https://ci.example:0", "https://ci.example:65536",
-        "https://ci example", "https://ci.example/\n", "https://ci.example/\xc3\xa4",
+        "",
+        "ci.example",
+        "/a",
+        "https:",
+        "https://",
+        "ftp://ci.example",
+        "file:/a",
+        "https://ci.example:0",
+        "https://ci.example:65536",
+        "https://ci example",
+        "https://ci.example/\n",
+        "https://ci.example/\xc3\xa4",
         "javascript:alert(1)",
     };
     char text[URL_TEXT_MAX + 2];
