@@ -203,6 +203,8 @@ static bool begin_fetch(struct issuer *issuer, uint64_t now_ms)
 {
     if (issuer->is_fetching)
         return true;
+    if (!issuer->world->pool)
+        return false;
     if (issuer->has_tried && now_ms - issuer->tried_ms < distance_ms(issuer, now_ms))
         return false;
     issuer->is_fetching = issuer->has_tried = true;

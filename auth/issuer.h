@@ -29,7 +29,7 @@ struct issuer_world {
     /* The body of a 200 from `url`, on a pool thread; `body` has its maximum. */
     int (*get)(struct issuer_world *world, const char *url, struct buf *body, struct fault *fault);
     uint64_t (*now_ms)(struct issuer_world *world); /* monotonic; any thread */
-    struct pool *pool;
+    struct pool *pool; /* NULL once it has ended: nothing is fetched any more */
     struct issuer_hosts hosts;
     uint64_t refresh_ms, refetch_ms, max_age_ms;
 };

@@ -2,8 +2,8 @@
 /*
  * Outgoing HTTP, one request at a time, over libcurl: bodies stream from a file and into a
  * function, every wait and every length is limited, and nothing leads to another host than the one
- * that was asked. The connection is kept for the next request. One thread at a time;
- * fetch_global_init first, before any other thread starts.
+ * that was asked. The connection is kept for the next request. One thread at a time
+ * with each; fetch_global_init before any thread uses one.
  */
 #ifndef BASE_FETCH_H
 #define BASE_FETCH_H
