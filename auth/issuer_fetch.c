@@ -16,7 +16,6 @@ static int get(struct issuer_world *world, const char *url, struct buf *body, st
         .url = url,
         .fields = fields,
         .max_bytes = body->max,
-        .idle_timeout_ms = settings->timeout_ms,
         .timeout_ms = settings->timeout_ms,
         .ca_file = settings->ca_file && settings->ca_file[0] ? settings->ca_file : NULL,
     };
