@@ -479,5 +479,72 @@ def _():
             refused(probe.ask(issuer.token('one', key=other.keys['one'])), 'signature')
 
 
+# ---- The recipes of docs/ACCESS.md, with claims as those issuers make them
+
+GITHUB = {'repository': 'acme/app', 'repository_id': '74', 'repository_owner': 'acme',
+          'repository_owner_id': '1234567', 'repository_visibility': 'private',
+          'actor': 'octocat', 'actor_id': '12', 'event_name': 'push', 'run_id': '9', 'workflow': 'ci',
+          'job_workflow_ref': 'acme/app/.github/workflows/ci.yml@refs/heads/main',
+          'runner_environment': 'github-hosted'}
+GITLAB = {'repository': None, 'repository_owner': None, 'namespace_id': '2345678',
+          'namespace_path': 'acme', 'project_id': '7654321', 'project_path': 'acme/app',
+          'user_id': '1', 'user_login': 'alice', 'pipeline_source': 'push', 'ref': 'main',
+          'ref_type': 'branch', 'ref_path': 'refs/heads/main', 'ref_protected': 'true',
+          'sub': 'project_path:acme/app:ref_type:branch:ref:main'}
+
+
+def pod(namespace, account):
+    return {'repository': None, 'repository_owner': None, 'ref': None,
+            'sub': f'system:serviceaccount:{namespace}:{account}',
+            'kubernetes.io': {'namespace': namespace, 'pod': {'name': 'a-1', 'uid': '6f3b'},
+                              'serviceaccount': {'name': account, 'uid': '77ac'}}}
+
+
+RECIPES = {
+    'GitHub Actions': [
+        ({**GITHUB, 'ref': 'refs/heads/main'}, 'github:acme/app', ['app-builders']),
+        ({**GITHUB, 'ref': 'refs/tags/v1.2.3'}, 'github:acme/app', ['app-builders']),
+        ({**GITHUB, 'ref': 'refs/pull/7/merge'}, 'github:acme/app', []),
+        ({**GITHUB, 'ref': 'refs/heads/main', 'repository': 'acme/web'}, 'github:acme/web', []),
+        ({**GITHUB, 'ref': 'refs/heads/main', 'repository_owner_id': '666'}, None, None)],
+    'GitLab CI': [
+        (GITLAB, 'gitlab:acme/app', ['app-builders']),
+        ({**GITLAB, 'ref': 'topic', 'ref_protected': 'false'}, 'gitlab:acme/app', []),
+        ({**GITLAB, 'project_id': '1', 'project_path': 'acme/web'}, 'gitlab:acme/web', []),
+        ({**GITLAB, 'project_id': '1', 'namespace_id': '666'}, None, None)],
+    'Kubernetes': [
+        (pod('ci', 'builder'), 'kubernetes:system:serviceaccount:ci:builder', ['cluster-builders']),
+        (pod('ci', 'default'), 'kubernetes:system:serviceaccount:ci:default', []),
+        (pod('other', 'builder'), 'kubernetes:system:serviceaccount:other:builder', []),
+        ({**pod('ci', 'builder'), 'sub': 'system:node:ci', 'kubernetes.io': None}, None, None)],
+}
+
+
+def recipe(heading):
+    """The policy below `### heading`."""
+    path = os.path.join(os.environ['TOP_SRCDIR'], 'docs/ACCESS.md')
+    with open(path, encoding='utf-8') as file:
+        section = file.read().partition(f'\n### {heading}\n')[2].partition('\n### ')[0]
+    return json.loads(section.partition('```json\n')[2].partition('```')[0])
+
+
+def run_recipe(heading):
+    policy = recipe(heading)
+    (settings,) = policy['issuers'].values()
+    with Issuer() as issuer:
+        issuer.add_key('one')
+        settings['url'] = issuer.url
+        with Probe(policy) as probe:
+            for claims, name, groups in RECIPES[heading]:
+                answer = probe.ask(issuer.token('one', aud=settings['audience'], **claims))
+                if name is None:
+                    refused(answer, 'rule')
+                else:
+                    check.equal(accepted(answer, name)['groups'], groups, f'groups of {claims}')
+
+
+for recipe_of in RECIPES:
+    suite.add(f'the recipe for {recipe_of}', run_recipe, recipe_of)
+
 if __name__ == '__main__':
     sys.exit(suite.run())
