@@ -117,8 +117,8 @@ static EVP_PKEY *make_ec(const char *group, uint8_t *point, size_t n)
     return make_key("EC", params);
 }
 
-/* OpenSSL decodes the point, and by that checks that it is on the curve; that it is no other kind of
- * wrong is asked for as well, once for each key. */
+/* OpenSSL decodes the point, and by that checks that it is on the curve; that it is no other kind
+ * of wrong is asked for as well, once for each key. */
 static bool is_valid(EVP_PKEY *key)
 {
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
@@ -188,8 +188,7 @@ static int check_purpose(const struct json *json, struct fault *fault)
     if (operations != NULL &&
         (operations->type != JSON_ARRAY || !has_text(operations, SLICE("verify"))))
         return refuse(fault, "it is not for verifying (key_ops)");
-    if (kid != NULL &&
-        (kid->type != JSON_STRING || kid->text.n == 0 || kid->text.n > JWK_KID_MAX))
+    if (kid != NULL && (kid->type != JSON_STRING || kid->text.n == 0 || kid->text.n > JWK_KID_MAX))
         return refuse(fault, "its name (kid) is not a text of 1 to 256 bytes");
     if (json_member(json, SLICE("d")) != NULL)
         return refuse(fault, "it is a private key");

@@ -15,9 +15,9 @@
 #include "base/fault.h"
 #include "base/slice.h"
 
-#define JWK_SET_MAX   (64 * 1024) /* bytes of a document */
-#define JWK_KEYS_MAX  64          /* members of `keys` */
-#define JWK_KID_MAX   256         /* bytes */
+#define JWK_SET_MAX  (64 * 1024) /* bytes of a document */
+#define JWK_KEYS_MAX 64          /* members of `keys` */
+#define JWK_KID_MAX  256         /* bytes */
 
 enum jwk_algorithm {
     JWK_RS256,

@@ -52,8 +52,7 @@ static int find_array(const struct json *root, const struct json **keys, struct 
     return 0;
 }
 
-int jwk_set_parse(struct arena *arena, struct slice json, struct jwk_set **set,
-                  struct fault *fault)
+int jwk_set_parse(struct arena *arena, struct slice json, struct jwk_set **set, struct fault *fault)
 {
     const struct json *keys;
     struct json *root;
@@ -108,7 +107,8 @@ const struct jwk *jwk_set_find(const struct jwk_set *set, struct slice kid, stru
             continue;
         if (kid.n != 0 && !slice_eq(kid, key->kid))
             continue;
-        if (found != NULL) /* two of that name, or none was named: which one is not for us to guess */
+        if (found !=
+            NULL) /* two of that name, or none was named: which one is not for us to guess */
             return NULL;
         found = key;
     }

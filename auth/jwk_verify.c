@@ -131,9 +131,9 @@ int jwk_verify(const struct jwk *key, enum jwk_algorithm algorithm, struct slice
     if (algorithm == JWK_ES256 || algorithm == JWK_ES384)
         is_good = verify_ecdsa(key->key, algorithm, message, signature);
     else
-        is_good = verify(key->key, algorithm, message, (const unsigned char *)signature.p,
-                         signature.n);
-    return is_good ? 0
-                   : fault_set(fault, ERR_UNAUTHORIZED,
-                               "the token is refused: its signature is wrong");
+        is_good =
+            verify(key->key, algorithm, message, (const unsigned char *)signature.p, signature.n);
+    return is_good
+               ? 0
+               : fault_set(fault, ERR_UNAUTHORIZED, "the token is refused: its signature is wrong");
 }

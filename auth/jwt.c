@@ -2,8 +2,8 @@
 /*
  * DESIGN: everything that can be refused without a key is refused here first, so that what reaches
  * the signature has one meaning: three parts of strict base64url, two objects without a member
- * twice, an algorithm that has a public key. "none" and the symmetric ones have no enumerator, so no
- * later step can be talked into them.
+ * twice, an algorithm that has a public key. "none" and the symmetric ones have no enumerator, so
+ * no later step can be talked into them.
  */
 #include "config.h"
 #include "auth/jwt.h"

@@ -37,8 +37,8 @@ int jwt_parse(struct arena *arena, struct slice text, struct jwt *jwt,
  * is for. */
 int jwt_verify(const struct jwt *jwt, const struct jwk *key, struct fault *fault) MUST_CHECK;
 
-/* `exp` is required; `nbf` and `iat` count when they are there. Whole seconds since 1970; clocks may
- * differ by skew_s. */
+/* `exp` is required; `nbf` and `iat` count when they are there. Whole seconds since 1970; clocks
+ * may differ by skew_s. */
 int jwt_check_times(const struct jwt *jwt, int64_t now_ms, unsigned skew_s,
                     struct fault *fault) MUST_CHECK;
 

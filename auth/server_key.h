@@ -42,7 +42,8 @@ int server_keys_check(const struct datadir *dir, void (*each)(const char *what, 
                       void *arg, struct fault *fault) MUST_CHECK;
 
 /* To be called now and then: makes the next key when it is time, or when `now` says so (somebody
- * asked); removes the files of keys whose tokens are dead. *made says whether there is a new one. */
+ * asked); removes the files of keys whose tokens are dead. *made says whether there is a new one.
+ */
 int server_keys_rotate(struct server_keys *keys, int64_t now_ms, bool now, bool *made,
                        struct fault *fault) MUST_CHECK;
 

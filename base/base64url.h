@@ -12,7 +12,7 @@
 #include "base/slice.h"
 
 /* Characters for n bytes. */
-#define BASE64URL_SIZE(n) (((n) * 4 + 2) / 3)
+#define BASE64URL_SIZE(n) (((n)*4 + 2) / 3)
 
 void base64url_encode(struct buf *out, struct slice bytes);
 
