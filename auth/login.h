@@ -80,7 +80,7 @@ struct login_request {
     bool has_account, has_token;
     bool is_checked; /* the password was right when it was compared with `hash` */
     bool is_right;
-    int64_t now_ms;
+    int64_t now_ms, expires_ms;
     uint64_t token_id;
     uint64_t wait_ms;
     struct lockout_verdict verdict;

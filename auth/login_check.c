@@ -103,7 +103,6 @@ static void accept_password(struct login_request *r, const struct row_account *r
     const struct identity from = {
         .kind = IDENTITY_USER,
         .name = r->user,
-        .person = r->user,
         .groups = row->groups,
         .groups_n = row->groups_n,
         .limit = VERB_BITS_ALL,
@@ -268,10 +267,10 @@ static void accept_token(struct login_request *r, const struct row_token *row,
     int n = snprintf(name, sizeof(name), "%s" SLICE_FMT,
                      account->kind == ACCOUNT_ROBOT ? "robot:" : "", SLICE_ARG(row->account));
 
-    from.name = from.person = slice_make(name, (size_t)n < sizeof(name) ? (size_t)n : 0);
+    from.name = slice_make(name, (size_t)n < sizeof(name) ? (size_t)n : 0);
     if (row->kind == TOKEN_ROBOT && row->expires_ms != 0 && warn_ms != 0 &&
         row->expires_ms - r->now_ms < (int64_t)warn_ms)
-        from.warn_expires_ms = (uint64_t)row->expires_ms;
+        from.warn_expires_ms = row->expires_ms;
     r->means = row->kind == TOKEN_REFRESH ? LOGIN_REFRESH : LOGIN_TOKEN;
     if (row->last_used_ms == 0 || r->now_ms - row->last_used_ms >= TOKEN_USED_EVERY_MS)
         login_record_use(r);
@@ -294,9 +293,8 @@ static void used_bootstrap(void *arg, int err)
     const struct identity from = {
         .kind = IDENTITY_BOOTSTRAP,
         .name = SLICE("bootstrap"),
-        .person = SLICE("bootstrap"),
         .limit = VERB_BITS_ALL,
-        .expires_ms = r->now_ms,
+        .expires_ms = r->expires_ms,
     };
 
     if (err == ERR_TOKEN_UNKNOWN) {
@@ -319,7 +317,7 @@ static void accept_bootstrap(struct login_request *r, const struct row_token *ro
                      "there is an administrator: the bootstrap token does not open any more");
         return;
     }
-    r->now_ms = row->expires_ms;
+    r->expires_ms = row->expires_ms;
     kv_write(r->kv, KV_FRONT, use_bootstrap, r, used_bootstrap);
 }
 

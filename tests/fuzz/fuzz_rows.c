@@ -59,6 +59,14 @@ static struct key make_key(const struct key_fields *f)
         return key_cursor(f->text);
     case KV_DRAFT:
         return key_draft(f->id[0], f->text, f->actor, &f->digest);
+    case KV_ACCOUNT:
+        return key_account(f->text);
+    case KV_GROUP:
+        return key_group(f->text);
+    case KV_TOKEN:
+        return key_token(f->id[0]);
+    case KV_TOKENOF:
+        return key_tokenof(f->text, f->id[0]);
     case KV_POLICY:
         return key_policy(f->id[0]);
     case KV_EVENT:
