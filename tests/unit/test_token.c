@@ -108,14 +108,15 @@ static void test_create(void)
     CU_ASSERT_EQUAL(fixture_write(token_create, &create), ERR_ACCOUNT_UNKNOWN);
     make_account("alice", ACCOUNT_USER);
     CU_ASSERT_EQUAL(fixture_write(token_create, &create), 0);
+    const struct token_create made = create;
     CU_ASSERT_EQUAL(fixture_write(token_create, &create), ERR_EXISTS);
     arena_init(&arena, 1u << 20);
     CU_ASSERT_EQUAL_FATAL(get(7, &arena, &token), 0);
     CU_ASSERT_EQUAL(token.row.kind, TOKEN_PERSONAL);
     CU_ASSERT_TRUE(token.row.may_approve);
     CU_ASSERT_EQUAL(memcmp(token.row.sha256, create.sha256, sizeof(create.sha256)), 0);
-    CU_ASSERT_EQUAL(token.row.created_ms, create.created_ms);
-    CU_ASSERT_EQUAL(token.row.expires_ms, create.expires_ms);
+    CU_ASSERT_EQUAL(token.row.created_ms, made.created_ms);
+    CU_ASSERT_EQUAL(token.row.expires_ms, made.expires_ms);
     CU_ASSERT_EQUAL(token.row.expires_ms - token.row.created_ms, TOKEN_APPROVE_MAX_MS);
     CU_ASSERT_EQUAL(token.row.last_used_ms, 0);
     CU_ASSERT_EQUAL(token.row.verbs, 3);
