@@ -109,6 +109,8 @@ static void accept_password(struct login_request *r, const struct row_account *r
     };
 
     if (r->has_account && row->disabled) {
+        r->reason = "disabled";
+        login_record_failure(r, r->user);
         refuse(r, "disabled", "the account is disabled");
         return;
     }
