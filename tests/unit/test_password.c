@@ -8,10 +8,49 @@
 
 #include <CUnit/CUnit.h>
 
+#include <crypt.h>
 #include <stdio.h>
 
 #define COST      4
 #define MINUTE_MS 60000
+
+/* What bcrypt is made to do: one hash of cost c is 2^c. */
+static uint64_t work;
+
+char *__real_crypt_r(const char *phrase, const char *setting, struct crypt_data *data);
+char *__wrap_crypt_r(const char *phrase, const char *setting, struct crypt_data *data);
+
+char *__wrap_crypt_r(const char *phrase, const char *setting, struct crypt_data *data)
+{
+    uint64_t cost = 0;
+
+    CU_ASSERT_TRUE(slice_parse_u64(slice_sub(slice_from_cstr(setting), 4, 2), &cost));
+    work += UINT64_C(1) << cost;
+    return __real_crypt_r(phrase, setting, data);
+}
+
+static void check_work(const char *hash, const char *password, unsigned cost, uint64_t wanted)
+{
+    work = 0;
+    (void)password_matches(slice_from_cstr(hash), slice_from_cstr(password), cost);
+    CU_ASSERT_EQUAL(work, wanted);
+}
+
+/* An unknown user, a wrong password and a cheap hash take as long as each other. */
+static void test_same_work(void)
+{
+    static const char hash[] = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    static char long_one[CRYPT_MAX_PASSPHRASE_SIZE + 1];
+
+    memset(long_one, 'x', sizeof(long_one) - 1);
+    for (unsigned cost = 5; cost < 9; cost++) {
+        check_work("", "guess", cost, UINT64_C(1) << cost);
+        check_work("no hash", "guess", cost, UINT64_C(1) << cost);
+        check_work(hash, "guess", cost, UINT64_C(1) << cost);
+        check_work(hash, long_one, cost, UINT64_C(1) << cost);
+        check_work(hash, "U*U", cost, UINT64_C(1) << 5); /* the right one may be quicker */
+    }
+}
 
 static void test_hash(void)
 {
@@ -154,6 +193,7 @@ void test_suites(void)
 
     CU_add_test(suite, "hash", test_hash);
     CU_add_test(suite, "known answers", test_known);
+    CU_add_test(suite, "a failure is always the same work", test_same_work);
     CU_add_test(suite, "new passwords", test_new);
     CU_add_test(suite, "texts of hashes", test_hash_texts);
     CU_add_test(cache, "remembers for a time", test_cache);
