@@ -156,6 +156,28 @@ static void test_create_refused(void)
     CU_ASSERT_EQUAL(rows(KV_TOKEN), 0);
 }
 
+/* Somebody of the htpasswd file, who had no row so far. */
+static void test_external(void)
+{
+    struct token_create create = token_of(TOKEN_ROBOT, "fred", 1);
+    struct row_account row;
+    struct buf value;
+
+    create.external = true;
+    CU_ASSERT_EQUAL(fixture_write(token_create, &create), ERR_INVALID);
+    create.kind = TOKEN_REFRESH;
+    CU_ASSERT_EQUAL(fixture_write(token_create, &create), 0);
+    create.id = 2;
+    CU_ASSERT_EQUAL(fixture_write(token_create, &create), 0);
+    buf_init(&value, KV_VALUE_MAX);
+    CU_ASSERT_EQUAL_FATAL(fixture_get_row(key_account(SLICE("fred")), &value), 0);
+    CU_ASSERT_EQUAL_FATAL(row_account_decode(buf_slice(&value), &row), 0);
+    CU_ASSERT_TRUE(row.kind == ACCOUNT_USER && row.external);
+    buf_fini(&value);
+    CU_ASSERT_STRING_EQUAL(fixture_events(0), "account.created token.created token.created");
+    CU_ASSERT_EQUAL(rows(KV_TOKENOF), 2);
+}
+
 static void test_two_for_a_robot(void)
 {
     struct token_revoke revoke = {.id = 1, .actor = root};
@@ -330,6 +352,7 @@ void test_suites(void)
     static const CU_TestInfo tests[] = {
         {"create", test_create},
         {"what is no token", test_create_refused},
+        {"somebody of the htpasswd file", test_external},
         {"two for a robot", test_two_for_a_robot},
         {"personal ones have a limit", test_personal_limit},
         {"refresh tokens make room", test_refresh_limit},
