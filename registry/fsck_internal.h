@@ -92,6 +92,9 @@ int fsck_check_account(struct fsck *f, const struct key_fields *key, struct slic
 int fsck_check_token(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
 int fsck_check_tokenof(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
 
+/* fsck_policy.c */
+int fsck_check_policy(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
+
 /* fsck_manifest.c */
 /* What a linked manifest says against the use and referrer rows of its repository. */
 int fsck_check_manifest(struct fsck *f, uint64_t repo, uint64_t obj) MUST_CHECK;
