@@ -21,6 +21,7 @@
 #include "server/notify.h"
 #include "server/open_store.h"
 #include "server/refusal.h"
+#include "server/token_sweeper.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ struct process {
     struct listeners *listeners;
     struct control *control;
     struct draft_sweeper *drafts;
+    struct token_sweeper *tokens;
     struct clock_watch *clock;
     struct event *term, *interrupt, *hangup, *second, *minute, *drain;
     uint64_t drain_left_ms;
@@ -206,6 +208,7 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
     (void)what;
     kv_reader_check(process->store.kv);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
+    token_sweeper_start(process->tokens, process->settings->auth_expiry_warning_ms);
 }
 
 /*
@@ -354,10 +357,12 @@ static int serve_store(struct process *process)
     }
     process->server.tag_gate = digest_gate_create();
     process->drafts = draft_sweeper_create(process->base, process->store.kv);
+    process->tokens = token_sweeper_create(process->base, process->store.kv);
     process->clock = clock_watch_create(process->base, process->store.kv);
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
+    token_sweeper_start(process->tokens, process->settings->auth_expiry_warning_ms);
     limit_connections(process);
     listeners_start(process->listeners);
     process->server.ready = true;
@@ -370,6 +375,7 @@ static int serve_store(struct process *process)
     control_stop(process->control);
     clock_watch_destroy(process->clock);
     draft_sweeper_destroy(process->drafts);
+    token_sweeper_destroy(process->tokens);
     stop_workers(&process->server);
     digest_gate_destroy(process->server.tag_gate);
     gate_close(process->server.gate);
