@@ -47,6 +47,9 @@ int server_keys_check(const struct datadir *dir, void (*each)(const char *what, 
 int server_keys_rotate(struct server_keys *keys, int64_t now_ms, bool now, bool *made,
                        struct fault *fault) MUST_CHECK;
 
+/* Was a key made (at the start or by rotate) since this was asked last? For who records it. */
+bool server_keys_take_made(struct server_keys *keys);
+
 /* The document of GET /api/v1/keys: a JWK Set, newest first. */
 void server_keys_format(struct server_keys *keys, struct buf *out);
 
