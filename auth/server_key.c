@@ -248,6 +248,11 @@ int server_keys_rotate(struct server_keys *keys, int64_t now_ms, bool now, bool 
     return err;
 }
 
+void server_keys_configure(struct server_keys *keys, const struct server_keys_options *options)
+{
+    keys->options = *options;
+}
+
 int server_keys_open(const struct datadir *dir, const struct server_keys_options *options,
                      int64_t now_ms, struct server_keys **out, struct fault *fault)
 {

@@ -37,6 +37,9 @@ void server_keys_close(struct server_keys *keys); /* NULL does nothing */
 /* Does the data directory have keys? Without opening them. */
 bool server_keys_exist(const struct datadir *dir);
 
+/* Other options from now on. Same thread as rotate. */
+void server_keys_configure(struct server_keys *keys, const struct server_keys_options *options);
+
 /* Looks at every file, changes nothing: for fsck. `each` gets a sentence for each that is wrong. */
 int server_keys_check(const struct datadir *dir, void (*each)(const char *what, void *arg),
                       void *arg, struct fault *fault) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sets of keys: whatever comes in, every member is a key or skipped, a key that is found is for that
- * algorithm, and a signature of zeros is never good.
+ * Sets of keys: whatever comes in, every member is a key or skipped, a key that is found is for
+ * that algorithm, and a signature of zeros is never good.
  */
 #include "config.h"
 #include "auth/jwk.h"
@@ -14,8 +14,7 @@ static void check_key(const struct jwk_set *set, struct slice kid, enum jwk_algo
 {
     static const uint8_t zero[1024];
     static const size_t sizes[] = {64, 96, 256, 1024};
-    const struct jwk *key =
-        jwk_set_find(set, kid, slice_from_cstr(jwk_algorithm_name(algorithm)));
+    const struct jwk *key = jwk_set_find(set, kid, slice_from_cstr(jwk_algorithm_name(algorithm)));
 
     if (key == NULL)
         return;

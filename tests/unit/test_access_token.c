@@ -223,10 +223,10 @@ static void test_odd_claims(void)
         "{" OURS SUB "\"access\":{}," OWN "}",
         "{" OURS SUB "\"access\":[7]," OWN "}",
         "{" OURS SUB "\"access\":[{\"type\":\"repository\",\"name\":7,\"actions\":[]}]," OWN "}",
-        "{" OURS SUB
-        "\"access\":[{\"type\":\"repository\",\"name\":\"a\",\"actions\":[7]}]," OWN "}",
-        "{" OURS SUB
-        "\"access\":[{\"type\":\"repository\",\"name\":\"a\",\"actions\":{}}]," OWN "}",
+        "{" OURS SUB "\"access\":[{\"type\":\"repository\",\"name\":\"a\",\"actions\":[7]}]," OWN
+        "}",
+        "{" OURS SUB "\"access\":[{\"type\":\"repository\",\"name\":\"a\",\"actions\":{}}]," OWN
+        "}",
         "{" OURS SUB "\"access\":[],\"tidemark\":{\"kind\":\"god\",\"verbs\":1}}",
         "{" OURS SUB "\"access\":[],\"tidemark\":{\"kind\":\"user\",\"verbs\":-1}}",
         "{" OURS SUB "\"access\":[],\"tidemark\":{\"kind\":\"user\",\"verbs\":4294967296}}",

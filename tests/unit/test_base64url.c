@@ -13,9 +13,14 @@ static void test_vectors(void)
     static const struct {
         struct slice bytes, text;
     } vectors[] = {
-        {{"", 0}, {"", 0}},         {{"f", 1}, {"Zg", 2}},         {{"fo", 2}, {"Zm8", 3}},
-        {{"foo", 3}, {"Zm9v", 4}},  {{"foob", 4}, {"Zm9vYg", 6}},  {{"fooba", 5}, {"Zm9vYmE", 7}},
-        {{"foobar", 6}, {"Zm9vYmFy", 8}}, {{"\xfb\xff\xfe", 3}, {"-__-", 4}},
+        {{"", 0}, {"", 0}},
+        {{"f", 1}, {"Zg", 2}},
+        {{"fo", 2}, {"Zm8", 3}},
+        {{"foo", 3}, {"Zm9v", 4}},
+        {{"foob", 4}, {"Zm9vYg", 6}},
+        {{"fooba", 5}, {"Zm9vYmE", 7}},
+        {{"foobar", 6}, {"Zm9vYmFy", 8}},
+        {{"\xfb\xff\xfe", 3}, {"-__-", 4}},
     };
 
     for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
@@ -37,8 +42,8 @@ static void test_vectors(void)
 static void test_refused(void)
 {
     static const struct slice bad[] = {
-        {"Z", 1},    {"Zm9vY", 5}, {"Zh", 2},    {"Zm9", 3},     {"Zg==", 4},  {"Zg=", 3},
-        {"Zm 8", 4}, {"Zm8\n", 4}, {"+//+", 4},  {"Zm\0v", 4},   {"Z\xc3\xa4v", 4},
+        {"Z", 1},    {"Zm9vY", 5}, {"Zh", 2},   {"Zm9", 3},   {"Zg==", 4},       {"Zg=", 3},
+        {"Zm 8", 4}, {"Zm8\n", 4}, {"+//+", 4}, {"Zm\0v", 4}, {"Z\xc3\xa4v", 4},
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -51,17 +51,17 @@ static void test_kinds(void)
     CU_ASSERT_TRUE(finds("p384", "ES384"));
     CU_ASSERT_TRUE(finds("ed", "EdDSA"));
     CU_ASSERT_TRUE(finds("ed", "Ed25519"));
-    CU_ASSERT_TRUE(slice_eq(jwk_kid(jwk_set_find(set, SLICE("p384"), SLICE("ES384"))),
-                            SLICE("p384")));
+    CU_ASSERT_TRUE(
+        slice_eq(jwk_kid(jwk_set_find(set, SLICE("p384"), SLICE("ES384"))), SLICE("p384")));
 }
 
 /* The algorithm is the key's: a name of another one finds nothing. */
 static void test_other_algorithms(void)
 {
     static const char *const none[][2] = {
-        {"rsa", "ES256"},  {"rsa", "HS256"}, {"rsa", "none"},  {"rsa", "rs256"},
+        {"rsa", "ES256"},  {"rsa", "HS256"}, {"rsa", "none"},   {"rsa", "rs256"},
         {"rsa", "RS512"},  {"rsa", ""},      {"p256", "ES384"}, {"p384", "ES256"},
-        {"p256", "RS256"}, {"ed", "ES256"},  {"RSA", "RS256"}, {"rs-only", "PS256"},
+        {"p256", "RS256"}, {"ed", "ES256"},  {"RSA", "RS256"},  {"rs-only", "PS256"},
     };
 
     CU_ASSERT_EQUAL_FATAL(parse(KEYS), 0);
@@ -115,9 +115,12 @@ static void test_skipped(void)
         "{\"kty\":\"RSA\",\"e\":\"AQAB\"}",
         "{\"kty\":\"OKP\",\"crv\":\"Ed448\"," X_ED "}",
         "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}",
-        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR\"}",
-        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURoA\"}",
-        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+        "7TyWQHOg7hcvPapiMlrwIaaPcHUR\"}",
+        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+        "7TyWQHOg7hcvPapiMlrwIaaPcHURoA\"}",
+        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS/"
+        "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
         "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"enc\"," X_ED "}",
         "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":7," X_ED "}",
         "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"alg\":\"ES256\"," X_ED "}",
@@ -200,7 +203,8 @@ void test_suites(void)
     CU_pSuite suite = CU_add_suite("jwk", NULL, finish);
 
     CU_add_test(suite, "keys of every kind are found by name and algorithm", test_kinds);
-    CU_add_test(suite, "a key is not found for an algorithm of another kind", test_other_algorithms);
+    CU_add_test(suite, "a key is not found for an algorithm of another kind",
+                test_other_algorithms);
     CU_add_test(suite, "without a name only the one key for an algorithm", test_no_name);
     CU_add_test(suite, "a name that two keys have finds none of them", test_one_name_twice);
     CU_add_test(suite, "the keys in the RFCs", test_keys_of_the_rfcs);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tokens that another implementation made (jwt_vectors.py), those of the RFCs, and everything that
- * must be refused. What is refused for its claims carries a good signature, and the other way round,
- * so that each is refused for the reason it stands here for.
+ * must be refused. What is refused for its claims carries a good signature, and the other way
+ * round, so that each is refused for the reason it stands here for.
  */
 #include "config.h"
 #include "tests/support/cunit_main.h"
@@ -78,8 +78,8 @@ static bool refused(const char *text, const char *word)
 static void test_good(void)
 {
     static const char *const good[] = {
-        TOKEN_RS256,   TOKEN_PS256,   TOKEN_ES256,  TOKEN_ES384,
-        TOKEN_EDDSA,   TOKEN_ED25519, TOKEN_NO_KID, TOKEN_RS_ONLY,
+        TOKEN_RS256, TOKEN_PS256,   TOKEN_ES256,  TOKEN_ES384,
+        TOKEN_EDDSA, TOKEN_ED25519, TOKEN_NO_KID, TOKEN_RS_ONLY,
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
@@ -105,23 +105,23 @@ static void test_rfc(void)
         ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     const struct jwk *key;
 
-    CU_ASSERT_EQUAL_FATAL(
-        use_keys("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
-                 "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-                 "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"},"
-                 "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"8037\","
-                 "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"),
-        0);
+    CU_ASSERT_EQUAL_FATAL(use_keys("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
+                                   "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+                                   "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"},"
+                                   "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"8037\","
+                                   "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"),
+                          0);
     CU_ASSERT_EQUAL(check(slice_from_cstr(token)), 0);
     CU_ASSERT_TRUE(slice_eq(jwt_claim_text(&jwt, SLICE("iss")), SLICE("joe")));
     CU_ASSERT_EQUAL(jwt_check_times(&jwt, INT64_C(1300819379000), 0, NULL), 0);
     CU_ASSERT_EQUAL(jwt_check_times(&jwt, INT64_C(1300819380000), 0, NULL), ERR_UNAUTHORIZED);
 
     static const uint8_t signature[64] = {
-        0x86, 0x0c, 0x98, 0xd2, 0x29, 0x7f, 0x30, 0x60, 0xa3, 0x3f, 0x42, 0x73, 0x96, 0x72, 0xd6, 0x1b,
-        0x53, 0xcf, 0x3a, 0xde, 0xfe, 0xd3, 0xd3, 0xc6, 0x72, 0xf3, 0x20, 0xdc, 0x02, 0x1b, 0x41, 0x1e,
-        0x9d, 0x59, 0xb8, 0x62, 0x8d, 0xc3, 0x51, 0xe2, 0x48, 0xb8, 0x8b, 0x29, 0x46, 0x8e, 0x0e, 0x41,
-        0x85, 0x5b, 0x0f, 0xb7, 0xd8, 0x3b, 0xb1, 0x5b, 0xe9, 0x02, 0xbf, 0xcc, 0xb8, 0xcd, 0x0a, 0x02};
+        0x86, 0x0c, 0x98, 0xd2, 0x29, 0x7f, 0x30, 0x60, 0xa3, 0x3f, 0x42, 0x73, 0x96,
+        0x72, 0xd6, 0x1b, 0x53, 0xcf, 0x3a, 0xde, 0xfe, 0xd3, 0xd3, 0xc6, 0x72, 0xf3,
+        0x20, 0xdc, 0x02, 0x1b, 0x41, 0x1e, 0x9d, 0x59, 0xb8, 0x62, 0x8d, 0xc3, 0x51,
+        0xe2, 0x48, 0xb8, 0x8b, 0x29, 0x46, 0x8e, 0x0e, 0x41, 0x85, 0x5b, 0x0f, 0xb7,
+        0xd8, 0x3b, 0xb1, 0x5b, 0xe9, 0x02, 0xbf, 0xcc, 0xb8, 0xcd, 0x0a, 0x02};
     key = jwk_set_find(set, SLICE("8037"), SLICE("EdDSA"));
     CU_ASSERT_EQUAL(jwk_verify(key, JWK_EDDSA,
                                SLICE("eyJhbGciOiJFZERTQSJ9."
@@ -149,9 +149,8 @@ static void test_algorithms(void)
 static void test_key_decides(void)
 {
     CU_ASSERT_EQUAL_FATAL(parse(SLICE(TOKEN_PS_OF_RS_ONLY)), 0);
-    CU_ASSERT_EQUAL(
-        jwt_verify(&jwt, jwk_set_find(set, SLICE("rs-only"), SLICE("RS256")), &fault),
-        ERR_UNAUTHORIZED);
+    CU_ASSERT_EQUAL(jwt_verify(&jwt, jwk_set_find(set, SLICE("rs-only"), SLICE("RS256")), &fault),
+                    ERR_UNAUTHORIZED);
     CU_ASSERT_PTR_NOT_NULL(strstr(fault.text, "not for the algorithm PS256"));
     CU_ASSERT_EQUAL_FATAL(parse(SLICE(TOKEN_ES256)), 0);
     CU_ASSERT_EQUAL(jwt_verify(&jwt, jwk_set_find(set, SLICE("ed"), SLICE("EdDSA")), &fault),
@@ -236,8 +235,8 @@ static void test_signature_length(void)
         CU_ASSERT_FATAL(whole.n < sizeof(longer));
         memcpy(longer, whole.p, whole.n);
         for (size_t length = 0; length <= whole.n + 1; length++) {
-            int err = jwk_verify(key, jwt.algorithm, jwt.signed_text,
-                                 slice_make(longer, length), &fault);
+            int err =
+                jwk_verify(key, jwt.algorithm, jwt.signed_text, slice_make(longer, length), &fault);
 
             CU_ASSERT_EQUAL(err, length == whole.n ? 0 : ERR_UNAUTHORIZED);
         }
@@ -273,10 +272,10 @@ static void test_times(void)
         unsigned skew_s;
         const char *word; /* NULL: good */
     } cases[] = {
-        {BEGIN_S, 0, NULL},         {END_S - 1, 0, NULL},
-        {END_S, 0, "expired 0 s"},  {END_S + 30, 0, "expired 30 s"},
-        {END_S + 59, 60, NULL},     {END_S + 60, 60, "expired 60 s"},
-        {BEGIN_S - 1, 0, "in 1 s"}, {BEGIN_S - 60, 60, NULL},
+        {BEGIN_S, 0, NULL},          {END_S - 1, 0, NULL},
+        {END_S, 0, "expired 0 s"},   {END_S + 30, 0, "expired 30 s"},
+        {END_S + 59, 60, NULL},      {END_S + 60, 60, "expired 60 s"},
+        {BEGIN_S - 1, 0, "in 1 s"},  {BEGIN_S - 60, 60, NULL},
         {BEGIN_S - 61, 60, "(nbf)"},
     };
 
@@ -363,7 +362,8 @@ void test_suites(void)
 
     CU_add_test(suite, "tokens of another implementation, each algorithm", test_good);
     CU_add_test(suite, "the examples of RFC 7515 and RFC 8037", test_rfc);
-    CU_add_test(suite, "none, HMAC with the public key, other keys and algorithms", test_algorithms);
+    CU_add_test(suite, "none, HMAC with the public key, other keys and algorithms",
+                test_algorithms);
     CU_add_test(suite, "the key decides on the algorithm", test_key_decides);
     CU_add_test(suite, "what is no signed token in compact form", test_form);
     CU_add_test(suite, "a token that is too large", test_too_large);

@@ -221,7 +221,8 @@ static void test_bad_files(void)
     out = fopen(other, "we");
     CU_ASSERT_PTR_NOT_NULL_FATAL(out);
     fclose(out);
-    CU_ASSERT_EQUAL_FATAL(open_keys(NOW), 0); /* no key: a new one; what is not ours is left alone */
+    CU_ASSERT_EQUAL_FATAL(open_keys(NOW),
+                          0); /* no key: a new one; what is not ours is left alone */
     CU_ASSERT_EQUAL(check(), 0);
     CU_ASSERT_EQUAL(access(other, F_OK), 0);
     end();
