@@ -7,6 +7,8 @@
 
 #include "server/serve.h"
 
+#include "auth/server_key.h"
+#include "base/clock.h"
 #include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,6 +20,7 @@
 #include "server/gate.h"
 #include "server/gauges.h"
 #include "server/listener.h"
+#include "server/log_signer.h"
 #include "server/notify.h"
 #include "server/open_store.h"
 #include "server/refusal.h"
@@ -48,6 +51,8 @@ struct process {
     struct draft_sweeper *drafts;
     struct token_sweeper *tokens;
     struct clock_watch *clock;
+    struct log_signer *signer; /* NULL: there are no keys */
+    struct server_keys *keys;  /* NULL: the gate has them, or there are none */
     struct event *term, *interrupt, *hangup, *second, *minute, *drain;
     uint64_t drain_left_ms;
 };
@@ -209,6 +214,8 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
     kv_reader_check(process->store.kv);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
     token_sweeper_start(process->tokens, process->settings->auth_expiry_warning_ms);
+    if (process->signer != NULL)
+        log_signer_look(process->signer);
 }
 
 /*
@@ -335,6 +342,32 @@ static void abandon_gate(struct process *process)
     gate_close(process->server.gate);
 }
 
+/* Also without authentication, when there are keys from a time with it: the log goes on being
+ * signed. Keys that cannot be read then stop nobody. */
+static void start_signing(struct process *process)
+{
+    const struct server_keys_options forever = {.rotation_ms = 0, .keep_ms = INT64_MAX};
+    struct server_keys *keys = process->server.gate != NULL ? process->server.gate->keys : NULL;
+    struct fault fault = FAULT_INIT;
+
+    if (keys == NULL && server_keys_exist(&process->store.dir)) {
+        int err = server_keys_open(&process->store.dir, &forever, clock_wall_ms(), &process->keys,
+                                   &fault);
+        if (err != 0)
+            log_warn("log.signed", "the event log is not signed, because its keys cannot be read",
+                     LOG_CSTR("why", fault_text(&fault, err)));
+        keys = process->keys;
+    }
+    if (keys != NULL)
+        process->signer = log_signer_create(process->base, process->store.kv, keys);
+}
+
+static void stop_signing(struct process *process)
+{
+    log_signer_destroy(process->signer);
+    server_keys_close(process->keys);
+}
+
 static int serve_store(struct process *process)
 {
     struct fault fault = FAULT_INIT;
@@ -359,6 +392,7 @@ static int serve_store(struct process *process)
     process->drafts = draft_sweeper_create(process->base, process->store.kv);
     process->tokens = token_sweeper_create(process->base, process->store.kv);
     process->clock = clock_watch_create(process->base, process->store.kv);
+    start_signing(process);
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
@@ -377,6 +411,7 @@ static int serve_store(struct process *process)
     draft_sweeper_destroy(process->drafts);
     token_sweeper_destroy(process->tokens);
     stop_workers(&process->server);
+    stop_signing(process);
     digest_gate_destroy(process->server.tag_gate);
     gate_close(process->server.gate);
     free_events(process);
