@@ -29,8 +29,8 @@ static void check_fault(const struct fault *fault)
 static void check_range(const struct settings *settings)
 {
 #define STRING(section, key, field, def, reloadable, help)                                         \
-    if (!settings->field || settings->field[0] == '\0')                                            \
-        abort();
+    if (!settings->field || (settings->field[0] == '\0' && sizeof(def) > 1))                       \
+        abort(); /* only what is empty by default can be empty */
 #define BOOL(section, key, field, def, reloadable, help)
 #define COUNT(section, key, field, def, min, max, reloadable, help)                                \
     if (settings->field + 1 < (min) + 1ull || settings->field > (max))                             \
