@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log-ins of CI jobs in this server: what auth/workload.h needs, from the configuration, with a pool
- * of its own for asking issuers, so that a slow one holds up nothing else. Main thread only, before
- * the workers start and after they have ended.
+ * Log-ins of CI jobs in this server: what auth/workload.h needs, from the configuration, with a
+ * pool of its own for asking issuers, so that a slow one holds up nothing else. Main thread only,
+ * before the workers start and after they have ended.
  */
 #ifndef SERVER_WORKLOADS_H
 #define SERVER_WORKLOADS_H
