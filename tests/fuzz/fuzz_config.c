@@ -30,7 +30,7 @@ static void check_range(const struct settings *settings)
 {
 #define STRING(section, key, field, def, reloadable, help)                                         \
     if (!settings->field || (settings->field[0] == '\0' && sizeof(def) > 1))                       \
-        abort(); /* only what is empty by default can be empty */
+        abort();
 #define BOOL(section, key, field, def, reloadable, help)
 #define COUNT(section, key, field, def, min, max, reloadable, help)                                \
     if (settings->field + 1 < (min) + 1ull || settings->field > (max))                             \
