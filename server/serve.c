@@ -20,6 +20,8 @@
 #include "server/notify.h"
 #include "server/open_store.h"
 #include "server/refusal.h"
+#include "server/tls_files.h"
+#include "server/tls_session.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -98,7 +100,8 @@ static void limit_connections(struct process *process)
 {
     const struct settings *settings = process->settings;
 
-    listeners_set_limits(process->listeners, connections_max(settings), connect_rate_of(settings));
+    listeners_set_limits(process->listeners, settings, connections_max(settings),
+                         connect_rate_of(settings));
 }
 
 static void swap_settings(struct process *process, const struct settings *settings)
@@ -137,6 +140,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
         swap_settings(process, settings);
         log_info("server.reload", "the new configuration is in use");
     }
+    if (process->server.tls != NULL)
+        tls_files_reload(process->server.tls);
     notify("READY=1");
 }
 
@@ -189,6 +194,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     clock_watch_look(process->clock);
+    if (process->server.tls != NULL)
+        tls_files_look(process->server.tls);
     uploads_measure(process->store.uploads);
     uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
@@ -313,13 +320,22 @@ static void stop_workers(struct server *server)
     free(server->workers);
 }
 
+static int open_tls(struct process *process, struct fault *fault)
+{
+    if (process->settings->tls_certificate[0] == '\0')
+        return 0;
+    return tls_files_open(process->settings, &process->server.tls, fault);
+}
+
 static int serve_store(struct process *process)
 {
     struct fault fault = FAULT_INIT;
 
     int err = check_after_failure(process, &fault);
     if (err == 0)
-        err = listeners_open(&process->server, process->base, process->settings->server_listen,
+        err = open_tls(process, &fault);
+    if (err == 0)
+        err = listeners_open(&process->server, process->base, process->settings,
                              &process->listeners, &fault);
     if (err == 0)
         err = control_start(&process->store, process->settings->index_copy_timeout_ms,
@@ -327,6 +343,7 @@ static int serve_store(struct process *process)
     if (err != 0) {
         if (process->listeners != NULL)
             listeners_close(process->listeners);
+        tls_files_close(process->server.tls);
         event_base_free(process->base);
         return complain(&fault, err);
     }
@@ -350,6 +367,7 @@ static int serve_store(struct process *process)
     draft_sweeper_destroy(process->drafts);
     stop_workers(&process->server);
     digest_gate_destroy(process->server.tag_gate);
+    tls_files_close(process->server.tls);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;
@@ -364,6 +382,7 @@ static int serve(struct process *process)
     process->server.store = &process->store;
     access_register();
     refusal_register();
+    tls_session_register();
     gauges_register(&process->server);
     process->base = event_base_new();
     if (process->base == NULL)

@@ -42,7 +42,7 @@ static char *read_source(const char *name)
 static void add_default(struct buf *out, const struct setting *setting)
 {
     if (setting->text)
-        buf_add(out, slice_from_cstr(setting->text));
+        buf_add(out, setting->text[0] != '\0' ? slice_from_cstr(setting->text) : SLICE("empty"));
     else if (setting->type == SETTING_BOOL)
         buf_add(out, setting->value ? SLICE("true") : SLICE("false"));
     else
