@@ -112,6 +112,8 @@ void access_end(const struct request *r, int status, uint64_t bytes_in, uint64_t
     fields[n++] = LOG_STR("actor", r->actor);
     if (client[0] != '\0')
         fields[n++] = LOG_CSTR("client", client);
+    if (r->client_certificate.n > 0)
+        fields[n++] = LOG_STR("certificate", r->client_certificate);
     if (r->repository.n > 0)
         fields[n++] = LOG_STR("repo", r->repository);
     if (r->argument.n > 0)
