@@ -205,10 +205,17 @@ static struct exchange *exchange_borrow(struct conn *conn)
     return x;
 }
 
+static bool is_answering(const struct conn *conn)
+{
+    return conn->exchange != NULL && conn->exchange->response.sent &&
+           !conn->exchange->response.done;
+}
+
 void conn_close(struct conn *conn, const char *reason)
 {
     if (conn->state == CONN_CLOSED)
         return;
+    conn->is_cut_off = is_answering(conn);
     conn_set_state(conn, CONN_CLOSED);
     conn->reason = reason;
     want_read(conn, false);
@@ -228,13 +235,6 @@ void conn_abort(struct conn *conn, const char *reason)
     if (conn->state != CONN_CLOSED)
         setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
     conn_close(conn, reason);
-}
-
-/* An answer that was cut off must not look like its end. */
-static bool ended_well(const struct conn *conn)
-{
-    return conn->exchange == NULL || !conn->exchange->response.sent ||
-           conn->exchange->response.done;
 }
 
 /* The handler of a dead connection is told, and owns the exchange from here on. */
@@ -263,7 +263,7 @@ void conn_bury(struct conn *conn)
         event_free(conn->read_event);
     if (conn->write_event != NULL)
         event_free(conn->write_event);
-    tls_session_destroy(conn->tls, ended_well(conn));
+    tls_session_destroy(conn->tls, !conn->is_cut_off);
     close(conn->fd);
     conn->exchange = NULL;
     if (x != NULL) {

@@ -54,6 +54,7 @@ struct conn {
     bool running;           /* inside conn_run: completions need not wake it */
     bool awake;             /* on the worker's ready list */
     bool takes_fast;        /* conn_takes_fast was called */
+    bool is_cut_off;        /* closed before its answer was out, which TLS must not call an end */
     enum conn_wait wait;
     uint64_t wait_since_ms;
     int64_t wait_bytes; /* of a body or an answer: what had come through when the wait began */

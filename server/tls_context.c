@@ -18,7 +18,6 @@
 #include "base/slice.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509err.h>
 #include <openssl/x509v3.h>
@@ -128,12 +127,15 @@ static int choose_certificate(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* Nobody could answer; that it was asked for is remembered. */
 static int no_passphrase(char *out, int size, int is_for_writing, void *arg)
 {
+    bool *is_asked = arg;
+
     (void)out;
     (void)size;
     (void)is_for_writing;
-    (void)arg;
+    *is_asked = true;
     return -1;
 }
 
@@ -154,7 +156,6 @@ static int set_protocol(SSL_CTX *pair, const struct settings *settings)
     SSL_CTX_set_timeout(pair, TICKET_LIFETIME_S);
     SSL_CTX_set_max_cert_list(pair, CLIENT_CHAIN_MAX_BYTES);
     SSL_CTX_set_alpn_select_cb(pair, choose_protocol, NULL);
-    SSL_CTX_set_default_passwd_cb(pair, no_passphrase);
     return SSL_CTX_set_num_tickets(pair, 1) == 1 &&
                    SSL_CTX_set_min_proto_version(pair, versions[settings->tls_min_version]) == 1 &&
                    SSL_CTX_set_cipher_list(pair, CIPHERS) == 1 &&
@@ -188,22 +189,26 @@ static int set_client_ca(SSL_CTX *pair, const char *path, struct fault *fault)
 
 static int set_key(SSL_CTX *pair, const char *certificate, const char *path, struct fault *fault)
 {
+    bool is_locked = false;
     int err = check_file("tls.key", path, fault);
 
     if (err != 0)
         return err;
+    SSL_CTX_set_default_passwd_cb(pair, no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(pair, &is_locked);
     bool is_read = SSL_CTX_use_PrivateKey_file(pair, path, SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_default_passwd_cb(pair, NULL);
+    SSL_CTX_set_default_passwd_cb_userdata(pair, NULL);
     int reason = ERR_GET_REASON(ERR_peek_error());
-    if (!is_read && reason != X509_R_KEY_VALUES_MISMATCH && reason != X509_R_KEY_TYPE_MISMATCH) {
-        if (reason == PEM_R_BAD_PASSWORD_READ) {
-            ERR_clear_error();
-            return fault_set(fault, ERR_CONFIG,
-                             "tls.key: '%s' is protected by a passphrase, which nobody could enter "
-                             "when the server starts; store it without",
-                             path);
-        }
-        return fail_ssl(fault, "tls.key", path);
+    if (is_locked) {
+        ERR_clear_error();
+        return fault_set(fault, ERR_CONFIG,
+                         "tls.key: '%s' is protected by a passphrase, which nobody could enter "
+                         "when the server starts; store it without",
+                         path);
     }
+    if (!is_read && reason != X509_R_KEY_VALUES_MISMATCH && reason != X509_R_KEY_TYPE_MISMATCH)
+        return fail_ssl(fault, "tls.key", path);
     if (!is_read || SSL_CTX_check_private_key(pair) != 1) {
         ERR_clear_error();
         return fault_set(fault, ERR_CONFIG, "tls.key: '%s' is not the key of the certificate '%s'",

@@ -10,6 +10,7 @@ import shutil
 import socket
 import ssl
 import struct
+import subprocess
 import sys
 import threading
 
@@ -21,7 +22,7 @@ import proxies
 import tls
 from image import digest_of
 from registry import OCTETS, Registry, with_query
-from server import Server, StartError, run_suite
+from server import Server, StartError, is_sanitized, run_suite
 from tap import Suite
 
 MIB = 1 << 20
@@ -36,7 +37,7 @@ tls:
   handshake_timeout: 500ms
 http:
   head_timeout: 2s
-  idle_timeout: 2s
+  idle_timeout: 3s
   write_timeout: 2s
   min_rate: 0
   trusted_proxies: "127.0.0.2, 10.0.0.0/8"
@@ -182,14 +183,18 @@ def _suites(server):
 
 @suite.case('renegotiation is refused')
 def _renegotiation(server):
-    host, port = server.address.rsplit(':', 1)
-    text = command.run('openssl', 's_client', '-connect', f'{host}:{port}', '-tls1_2', '-CAfile',
-                       authority.path, stdin=b'R\n', timeout=60, fails=None)
+    client = subprocess.Popen(
+        [command.find('openssl'), 's_client', '-connect', server.address, '-tls1_2', '-CAfile',
+         authority.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # Its input stays open: it is the server that ends this.
+    client.stdin.write(b'R\n')
+    client.stdin.flush()
+    text = client.stdout.read().decode(errors='replace')
+    client.stdin.close()
+    check.true(client.wait(60) != 0, 'it renegotiated')
     check.contains(text, 'RENEGOTIATING')
-    check.true('verify return:1' in text or True, '')
+    check.contains(text, 'no renegotiation')
     server.check_serves()
-    with tls.Connection(server.address, server.context) as connection:
-        check.true(connection.socket.version() in ('TLSv1.3', 'TLSv1.2'), 'version')
 
 
 @suite.case('ALPN: http/1.1 is chosen, and nothing else is')
@@ -360,11 +365,11 @@ def _bytes(server):
 def _pipelining(server):
     count = 200
     with server.connect() as connection:
-        connection.send(b''.join(http1.head('localhost', 'GET', f'/v2/pipe{i}/tags/list')
+        connection.send(b''.join(http1.head('localhost', 'GET', f'/pipe{i}/')
                                  for i in range(count)))
         for i in range(count):
             answer = check.status(connection.response(), 404)
-            check.contains(answer.body.decode(), f'pipe{i}')
+            check.contains(answer.body.decode(), f'/pipe{i}/')
 
 
 @suite.case('a request in many small records')
@@ -460,24 +465,25 @@ def _goodbye(server):
 
 @suite.case('an answer that is cut off does not look like its end')
 def _cut_answer(server):
-    content = image.noise(4 * MIB, 'tls cut')
+    content = image.noise(48 * MIB, 'tls cut')
     digest = PushOverTls(server).push_blob('tls/cut', content)
     hexadecimal = digest.partition(':')[2]
     paths = [path for path in glob.glob(f'{server.server.data}/**/*', recursive=True)
              if hexadecimal in path and os.path.isfile(path)]
     check.equal(len(paths), 1, 'files of the blob')
-    os.truncate(paths[0], MIB)
     try:
-        with server.connect() as connection:
+        with server.connect(receive_buffer=65536) as connection:
             connection.send(http1.head('localhost', 'GET', f'/v2/tls/cut/blobs/{digest}'))
+            connection.socket.recv(1000)
+            # More of it than the kernels may hold is still in the file.
+            os.truncate(paths[0], 40 * MIB)
             try:
-                connection.response()
+                while connection.socket.recv(65536):
+                    pass
             except ssl.SSLEOFError:
                 pass
-            except (AssertionError, ConnectionError) as error:
-                check.contains(str(error), 'reset', 'how the answer ended')
             else:
-                raise AssertionError('a short file was answered as whole')
+                raise AssertionError('the server said goodbye')
     finally:
         with open(paths[0], 'wb') as file:
             file.write(content)
@@ -516,14 +522,21 @@ def _reset(server):
     server.check_serves()
 
 
-@suite.case('an upload over TLS does not make the server grow')
+@suite.case('an idle connection keeps no buffers')
 def _memory(server):
-    clients = [server.connect() for _ in range(50)]
-    for client in clients:
-        check.status(client.request('GET', '/v2/'), 200)
-    server.check_serves()
+    # Those of requests stay in reserve.
+    for _ in range(50):
+        server.check_serves()
+    before = server.server.memory_kib()
+    clients = []
+    for _ in range(300):
+        clients.append(server.connect())
+        check.status(clients[-1].request('GET', '/v2/'), 200)
+    each = (server.server.memory_kib() - before) / len(clients)
     for client in clients:
         client.close()
+    if not is_sanitized():
+        check.true(each < 32, f'{each} KiB for each')
 
 
 # ---- What proxies say
