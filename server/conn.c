@@ -48,7 +48,8 @@
 
 /* What HTTP without TLS gets where TLS is spoken. As an error of /v2, which clients show. */
 #define HTTP_ON_TLS_BODY                                                                           \
-    "{\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\"this port speaks TLS: use https:// instead " \
+    "{\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\"this port speaks TLS: use https:// "     \
+    "instead "                                                                                     \
     "of http://\"}]}\n"
 
 static const bool legal_moves[][CONN_CLOSED + 1] = {

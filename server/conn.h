@@ -20,11 +20,11 @@ struct tls_session;
 
 enum conn_state {
     CONN_HANDSHAKE, /* TLS is not set up yet */
-    CONN_IDLE,    /* no byte of a request yet: no exchange */
-    CONN_HEAD,    /* part of a head is there */
-    CONN_REQUEST, /* a handler is at work, a body comes, an answer goes */
-    CONN_LINGER,  /* answered and shut down for writing: what still comes is thrown away */
-    CONN_CLOSED,  /* on the worker's graveyard */
+    CONN_IDLE,      /* no byte of a request yet: no exchange */
+    CONN_HEAD,      /* part of a head is there */
+    CONN_REQUEST,   /* a handler is at work, a body comes, an answer goes */
+    CONN_LINGER,    /* answered and shut down for writing: what still comes is thrown away */
+    CONN_CLOSED,    /* on the worker's graveyard */
 };
 
 /* What a connection waits for; each kind has its timeout and its list in the worker. */
@@ -64,7 +64,8 @@ struct conn {
     const char *reason;       /* why it was closed */
 };
 
-/* Takes the socket over, which came from the address `from`; `is_tls`: the client must speak TLS. */
+/* Takes the socket over, which came from the address `from`; `is_tls`: the client must speak TLS.
+ */
 void conn_open(struct worker *worker, int fd, const struct client_address *from, bool is_tls);
 
 /* An answer is complete, or a sink has room: go on with the connection, now or when the handler

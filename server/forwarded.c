@@ -173,8 +173,7 @@ static bool is_hidden(struct slice node)
 }
 
 static int find_client(const struct hops *hops, struct slice trusted, const char *field,
-                       const struct hop **found, struct client_address *client,
-                       struct fault *fault)
+                       const struct hop **found, struct client_address *client, struct fault *fault)
 {
     const struct hop *hop;
 
@@ -219,8 +218,8 @@ static int take_host(struct slice text, const char *field, struct slice *host, s
     if (text.p == NULL)
         return 0;
     if (!http_host_is_valid(text))
-        return fault_set(fault, ERR_HTTP_BAD_REQUEST,
-                         "the proxy's field %s is not a host and port", field);
+        return fault_set(fault, ERR_HTTP_BAD_REQUEST, "the proxy's field %s is not a host and port",
+                         field);
     *host = text;
     return 0;
 }

@@ -12,10 +12,10 @@
 
 struct listeners;
 
-/* Opens every address of server.listen ("127.0.0.1:5000, [::1]:5000"), or takes the sockets a service
- * manager passes (LISTEN_FDS) instead; they speak TLS when server->tls is there. Then those of
- * server.listen_plain, which never do. Logs each as server.listening. ERR_CONFIG, ERR_BUSY (address in use)
- * with words in `fault`. */
+/* Opens every address of server.listen ("127.0.0.1:5000, [::1]:5000"), or takes the sockets a
+ * service manager passes (LISTEN_FDS) instead; they speak TLS when server->tls is there. Then those
+ * of server.listen_plain, which never do. Logs each as server.listening. ERR_CONFIG, ERR_BUSY
+ * (address in use) with words in `fault`. */
 int listeners_open(struct server *server, struct event_base *base, const struct settings *settings,
                    struct listeners **listeners, struct fault *fault) MUST_CHECK;
 

@@ -76,12 +76,13 @@ int loopback_check(const struct request *r, struct fault *fault)
     bool is_any_host = r->is_proxied || r->worker->settings->http_allow_proxy;
 
     if (proxy != NULL && !r->worker->settings->http_allow_proxy)
-        return fault_set(fault, ERR_HTTP_FORBIDDEN,
-                         "the request came through a proxy (" SLICE_FMT
-                         "), and this registry has no authentication: whoever reaches the proxy "
-                         "could push. To allow that, name its address in http.trusted_proxies, or set "
-                         "http.allow_proxy: true",
-                         SLICE_ARG(proxy->name));
+        return fault_set(
+            fault, ERR_HTTP_FORBIDDEN,
+            "the request came through a proxy (" SLICE_FMT
+            "), and this registry has no authentication: whoever reaches the proxy "
+            "could push. To allow that, name its address in http.trusted_proxies, or set "
+            "http.allow_proxy: true",
+            SLICE_ARG(proxy->name));
     bool is_from_page = origin.p != NULL || site.p != NULL;
     /* Also without those fields: a page whose name was made to mean 127.0.0.1 sends neither. */
     if (!loopback_host(r->host) && (is_from_page || (r->conn->is_loopback && r->host.n > 0)) &&

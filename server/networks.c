@@ -63,7 +63,8 @@ int networks_check(struct slice list, struct fault *fault)
                              SLICE_ARG(slice_sub(part, 0, 60)));
         if (has_host_bits(&network))
             return fault_set(fault, ERR_CONFIG,
-                             "'" SLICE_FMT "' has bits behind its length; did you mean one address, "
+                             "'" SLICE_FMT
+                             "' has bits behind its length; did you mean one address, "
                              "or a longer network?",
                              SLICE_ARG(slice_sub(part, 0, 60)));
         if (++n > NETWORKS_MAX)
@@ -78,8 +79,7 @@ static bool has(const struct network *network, const struct client_address *addr
 
     if (memcmp(network->address.bytes, address->bytes, whole) != 0)
         return false;
-    return rest == 0 ||
-           (network->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
+    return rest == 0 || (network->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
 }
 
 bool networks_contain(struct slice list, const struct client_address *address)

@@ -50,8 +50,8 @@ static metric_id handshakes[OUTCOMES];
 void tls_session_register(void)
 {
     static const char *const labels[OUTCOMES] = {
-        [OUTCOME_OK] = "result=\"ok\"",     [OUTCOME_FAILED] = "result=\"failed\"",
-        [OUTCOME_GONE] = "result=\"gone\"", [OUTCOME_HTTP] = "result=\"http\"",
+        [OUTCOME_OK] = "result=\"ok\"",           [OUTCOME_FAILED] = "result=\"failed\"",
+        [OUTCOME_GONE] = "result=\"gone\"",       [OUTCOME_HTTP] = "result=\"http\"",
         [OUTCOME_TIMEOUT] = "result=\"timeout\"",
     };
 
@@ -141,8 +141,7 @@ static enum tls_progress look_at_first_byte(struct tls_session *session)
 /* Text that can stand in a log line and a policy. */
 static bool take_name(struct tls_session *session, const ASN1_IA5STRING *text)
 {
-    struct slice name =
-        slice_make(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+    struct slice name = slice_make(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
 
     if (name.n == 0 || name.n > NAME_MAX_BYTES)
         return false;

@@ -25,9 +25,8 @@ static inline ssize_t transport_receive(const struct conn *conn, void *bytes, si
 static inline ssize_t transport_send(const struct conn *conn, const void *bytes, size_t n,
                                      bool has_more)
 {
-    return conn->tls == NULL
-               ? send(conn->fd, bytes, n, MSG_NOSIGNAL | (has_more ? MSG_MORE : 0))
-               : tls_session_send(conn->tls, bytes, n);
+    return conn->tls == NULL ? send(conn->fd, bytes, n, MSG_NOSIGNAL | (has_more ? MSG_MORE : 0))
+                             : tls_session_send(conn->tls, bytes, n);
 }
 
 /* Both as one, as far as they are taken. */

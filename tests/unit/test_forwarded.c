@@ -28,12 +28,16 @@ static const struct row rows[] = {
     /* The client wrote the left one. */
     {{"x-forwarded-for", "198.51.100.1, 203.0.113.9"}, "203.0.113.9", NULL, NULL},
     {{"x-forwarded-for", "198.51.100.1", "x-forwarded-for", "203.0.113.9"},
-     "203.0.113.9", NULL, NULL},
+     "203.0.113.9",
+     NULL,
+     NULL},
     {{"x-forwarded-for", "rubbish\", 203.0.113.9"}, "203.0.113.9", NULL, NULL},
     /* Over a second trusted proxy. */
     {{"x-forwarded-for", "203.0.113.9, 10.1.2.3"}, "203.0.113.9", NULL, NULL},
     {{"x-forwarded-for", "198.51.100.1, 203.0.113.9, 2001:db8:1::5, 10.1.2.3"},
-     "203.0.113.9", NULL, NULL},
+     "203.0.113.9",
+     NULL,
+     NULL},
     {{"x-forwarded-for", "10.1.2.3"}, "10.1.2.3", NULL, NULL},
     {{"x-forwarded-for", "unknown"}, "", NULL, NULL},
     {{"x-forwarded-for", "203.0.113.9, unknown"}, "", NULL, NULL},
@@ -43,9 +47,14 @@ static const struct row rows[] = {
     {{"x-forwarded-for", "10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,"
                          "10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,10.0.0.1,"
                          "10.0.0.1"},
-     NULL, NULL, NULL},
-    {{"x-forwarded-for", "203.0.113.9", "x-forwarded-proto", "https", "x-forwarded-host", "a.example"},
-     "203.0.113.9", "https", "a.example"},
+     NULL,
+     NULL,
+     NULL},
+    {{"x-forwarded-for", "203.0.113.9", "x-forwarded-proto", "https", "x-forwarded-host",
+      "a.example"},
+     "203.0.113.9",
+     "https",
+     "a.example"},
     {{"x-forwarded-proto", "http, HTTPS"}, "", "https", NULL},
     {{"x-forwarded-proto", "gopher"}, NULL, NULL, NULL},
     {{"x-forwarded-host", "a.example:5000"}, "", NULL, "a.example:5000"},
@@ -53,15 +62,21 @@ static const struct row rows[] = {
     {{"x-forwarded-host", ""}, "", NULL, NULL},
     {{"forwarded", "for=203.0.113.9"}, "203.0.113.9", NULL, NULL},
     {{"forwarded", "for=203.0.113.9;proto=https;host=a.example;by=10.0.0.1"},
-     "203.0.113.9", "https", "a.example"},
+     "203.0.113.9",
+     "https",
+     "a.example"},
     {{"forwarded", "For=\"[2001:db8::9]:4711\" ; Proto=http"}, "2001:db8::9", "http", NULL},
     {{"forwarded", "for=\"203.0.113.9:_hidden\""}, "203.0.113.9", NULL, NULL},
     {{"forwarded", "for=[2001:db8::9]"}, "2001:db8::9", NULL, NULL},
     {{"forwarded", "for=198.51.100.1;proto=http, for=203.0.113.9;proto=https"},
-     "203.0.113.9", "https", NULL},
+     "203.0.113.9",
+     "https",
+     NULL},
     /* What the proxy nearer to us says of another proxy is not of the client. */
     {{"forwarded", "for=203.0.113.9;proto=https;host=a.example, for=10.0.0.2;proto=http;host=b"},
-     "203.0.113.9", "https", "a.example"},
+     "203.0.113.9",
+     "https",
+     "a.example"},
     {{"forwarded", "for=_hidden;proto=https"}, "", "https", NULL},
     {{"forwarded", "for=unknown"}, "", NULL, NULL},
     {{"forwarded", "proto=https"}, "", "https", NULL},
@@ -79,7 +94,9 @@ static const struct row rows[] = {
     {{"forwarded", "for=2001:db8::9:xyz"}, NULL, NULL, NULL},
     /* Both kinds: one of them is the client's own when they differ. */
     {{"forwarded", "for=203.0.113.9", "x-forwarded-for", "198.51.100.1, 203.0.113.9"},
-     "203.0.113.9", NULL, NULL},
+     "203.0.113.9",
+     NULL,
+     NULL},
     {{"forwarded", "for=198.51.100.1", "x-forwarded-for", "203.0.113.9"}, NULL, NULL, NULL},
 };
 
@@ -105,8 +122,8 @@ static bool check_row(const struct row *row)
     if (row->client == NULL)
         return err == ERR_HTTP_BAD_REQUEST && fault.text[0] != '\0';
     client_address_format(&forwarded.client, client);
-    return err == 0 && strcmp(client, row->client) == 0 &&
-           is_text(forwarded.scheme, row->scheme) && is_text(forwarded.host, row->host);
+    return err == 0 && strcmp(client, row->client) == 0 && is_text(forwarded.scheme, row->scheme) &&
+           is_text(forwarded.host, row->host);
 }
 
 static void test_table(void)
@@ -148,9 +165,9 @@ static void test_networks(void)
 
 static void test_network_errors(void)
 {
-    static const char *const bad[] = {"10.0.0.0/33",  "10.0.0.1/8", "::/129",   "10.0.0",
-                                      "a.example",    "",           "10.0.0.0/", "10.0.0.0/-1",
-                                      "2001:db8::1/32", "1.2.3.4:5", "[::1]:5",  "10.0.0.0/8,,::1"};
+    static const char *const bad[] = {
+        "10.0.0.0/33", "10.0.0.1/8",     "::/129",    "10.0.0",  "a.example",      "", "10.0.0.0/",
+        "10.0.0.0/-1", "2001:db8::1/32", "1.2.3.4:5", "[::1]:5", "10.0.0.0/8,,::1"};
     struct fault fault;
 
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
