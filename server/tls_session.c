@@ -258,6 +258,12 @@ ssize_t tls_session_receive(struct tls_session *session, void *bytes, size_t n)
         result = SSL_read_ex(session->ssl, (char *)bytes + total, n - total, &got);
         if (result != 1) {
             ssize_t why = fail_bytes(session, result);
+            /* It asks for new keys and takes no answer: its next bytes would wake us for nothing,
+             * again and again. */
+            if (why < 0 && errno == EAGAIN && SSL_want_write(session->ssl)) {
+                session->is_broken = true;
+                errno = ECONNRESET;
+            }
             /* An end that came behind bytes is told the next time. */
             session->has_more = total > 0 && !(why < 0 && errno == EAGAIN);
             return total > 0 ? (ssize_t)total : why;
