@@ -20,18 +20,30 @@ static enum method method_parse(struct slice text)
     return METHOD_OTHER;
 }
 
+/* "http://host/path": the host counts, and what is left is the path. */
+static struct slice take_origin(struct request *r, struct slice target)
+{
+    size_t scheme = 0;
+
+    if (slice_eq_nocase(slice_sub(target, 0, 7), SLICE("http://")))
+        scheme = 7;
+    else if (slice_eq_nocase(slice_sub(target, 0, 8), SLICE("https://")))
+        scheme = 8;
+    else
+        return target;
+    target = slice_sub(target, scheme, SIZE_MAX);
+    size_t slash = slice_find_char(target, '/');
+    r->host = slice_sub(target, 0, slash);
+    return slice_sub(target, slash, SIZE_MAX);
+}
+
 /* RFC 9112 section 3.2: origin form; the absolute form too, whose host then counts. */
 static void split_target(struct request *r)
 {
     struct slice rest = r->target;
 
-    bool is_http = slice_eq_nocase(slice_sub(rest, 0, 7), SLICE("http://"));
-    if (is_http || slice_eq_nocase(slice_sub(rest, 0, 8), SLICE("https://"))) {
-        rest = slice_sub(rest, is_http ? 7 : 8, SIZE_MAX);
-        size_t slash = slice_find_char(rest, '/');
-        r->host = slice_sub(rest, 0, slash);
-        rest = slice_sub(rest, slash, SIZE_MAX);
-    }
+    if (rest.n > 0 && rest.p[0] != '/')
+        rest = take_origin(r, rest);
     size_t mark = slice_find_char(rest, '?');
     r->path = slice_sub(rest, 0, mark);
     r->query = slice_sub(rest, mark + 1, SIZE_MAX);

@@ -38,11 +38,6 @@ static const struct hop *hop_from_end(const struct hops *hops, unsigned back)
     return &hops->each[(hops->n - 1 - back) % FORWARDED_MAX];
 }
 
-bool forwarded_is_field(struct slice name)
-{
-    return slice_eq(name, SLICE("forwarded")) || slice_starts_with(name, SLICE("x-forwarded-"));
-}
-
 /*
  * Forwarded: for=192.0.2.60;proto=http;host="a.example", for="[2001:db8::1]:4711"
  */

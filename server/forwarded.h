@@ -23,8 +23,13 @@ struct forwarded {
     struct slice host;            /* points into the field, checked; p == NULL: not said */
 };
 
-/* Whether `name` (lower case) is one of the fields by which a proxy is recognised. */
-bool forwarded_is_field(struct slice name);
+/* Whether `name` (lower case) is one of the fields by which a proxy is recognised. Asked for each
+ * field of each request. */
+static inline bool forwarded_is_field(struct slice name)
+{
+    return (name.n == 9 && memcmp(name.p, "forwarded", 9) == 0) ||
+           (name.n > 12 && memcmp(name.p, "x-forwarded-", 12) == 0);
+}
 
 /* Reads the fields of a request that came from one of the networks `trusted`.
  * ERR_HTTP_BAD_REQUEST naming the field and what is wrong with it; also when Forwarded and
