@@ -26,6 +26,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define PATH_MAX_BYTES 4096
 #define FILE_MAX_BYTES (1 << 20)
@@ -310,6 +311,19 @@ int tls_context_load(const struct settings *settings, struct tls_context **conte
     SSL_CTX_set_tlsext_servername_arg(made->pairs[0], made);
     *context = made;
     return 0;
+}
+
+int64_t tls_context_expires_s(const struct tls_context *context)
+{
+    int64_t first_s = INT64_MAX;
+    struct tm end;
+
+    for (unsigned i = 0; i < context->n; i++) {
+        const X509 *certificate = SSL_CTX_get0_certificate(context->pairs[i]);
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 && timegm(&end) < first_s)
+            first_s = timegm(&end);
+    }
+    return first_s;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *context)

@@ -24,6 +24,9 @@ int tls_context_load(const struct settings *settings, struct tls_context **conte
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context);
 
+/* When the first of its certificates ends, in seconds since 1970. */
+int64_t tls_context_expires_s(const struct tls_context *context);
+
 /* A connection of it, in the role of a server; NULL without memory. The caller keeps its reference
  * to the context until SSL_free. */
 SSL *tls_context_connect(const struct tls_context *context, int fd);

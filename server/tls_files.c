@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "base/slice.h"
 
 #include <pthread.h>
@@ -69,6 +70,15 @@ static void take_stamps(const struct settings *settings, struct stamp stamps[FIL
     }
 }
 
+static double read_expiry(void *arg)
+{
+    struct tls_context *context = tls_files_context(arg);
+    double expires_s = (double)tls_context_expires_s(context);
+
+    tls_context_unref(context);
+    return expires_s;
+}
+
 int tls_files_open(const struct settings *settings, struct tls_files **files, struct fault *fault)
 {
     struct tls_files *made = xcalloc(1, sizeof(*made));
@@ -82,6 +92,9 @@ int tls_files_open(const struct settings *settings, struct tls_files **files, st
     made->settings = settings_ref(settings);
     made->loaded_ms = clock_mono_ms();
     pthread_mutex_init(&made->mutex, NULL);
+    metric_gauge("tidemark_tls_certificate_expires_seconds", "",
+                 "When the first certificate in use ends, in seconds since 1970.", read_expiry,
+                 made);
     *files = made;
     return 0;
 }

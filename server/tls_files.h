@@ -12,7 +12,7 @@
 struct tls_files;
 
 /* Main thread, as all but tls_files_context. Takes a reference to the settings. Errors are those of
- * tls_context_load. */
+ * tls_context_load. Before the workers start, for it registers a metric. */
 int tls_files_open(const struct settings *settings, struct tls_files **files,
                    struct fault *fault) MUST_CHECK;
 

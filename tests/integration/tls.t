@@ -6,6 +6,7 @@ what trusted proxies say."""
 import glob
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -378,6 +379,26 @@ def _records(server):
         for byte in http1.head('localhost', 'GET', '/v2/'):
             connection.send(bytes([byte]))
         check.status(connection.response(), 200)
+
+
+@suite.case('the absolute form of a target, whose host counts')
+def _absolute(server):
+    with server.connect() as connection:
+        check.status(connection.request('GET', 'https://localhost/v2/'), 200)
+        check.status(connection.request('GET', 'https://evil.example/v2/'), 403)
+
+
+@suite.case('metrics: handshakes, and when the certificate ends')
+def _metrics(server):
+    before = server.metric('ok'), server.metric('http')
+    server.check_serves()
+    raw(server.address, b'GET / HTTP/1.1\r\n\r\n')
+    check.equal((server.metric('ok'), server.metric('http')), (before[0] + 1, before[1] + 1))
+    text = http1.request(server.server.address, 'GET', '/metrics').body.decode()
+    ends = float(re.search(r'^tidemark_tls_certificate_expires_seconds (.*)$', text, re.M)[1])
+    with server.connect() as connection:
+        wanted = ssl.cert_time_to_seconds(connection.socket.getpeercert()['notAfter'])
+    check.true(abs(ends - wanted) < 60, f'{ends}, not {wanted}')
 
 
 @suite.case('a large blob goes up and comes down, whole and in ranges')
@@ -784,6 +805,7 @@ def _client_certificates(_):
 def _limits(_):
     text = config(certificates, 'localhost').replace('http:\n',
                                                      'http:\n  max_connections: 5\n')
+    text = text.replace('handshake_timeout: 500ms', 'handshake_timeout: 1h')
     with Server(text) as server:
         address = tls.address_of(server)
         host, port = address.rsplit(':', 1)
