@@ -8,6 +8,7 @@
 #include "server/authorise.h"
 #include "server/challenge.h"
 #include "server/conn.h"
+#include "server/cross_site.h"
 #include "server/forwarded.h"
 #include "server/loopback.h"
 #include "server/response.h"
@@ -116,7 +117,7 @@ static int admit(struct request *r, struct fault *fault)
     r->rest = parts.rest;
     int err = believe_proxy(r, fault);
     if (err == 0)
-        err = loopback_check(r, fault);
+        err = r->worker->gate == NULL ? loopback_check(r, fault) : cross_site_check(r, fault);
     if (err != 0)
         return err;
     if (r->route == NULL)
