@@ -24,6 +24,8 @@
 #include "server/notify.h"
 #include "server/open_store.h"
 #include "server/refusal.h"
+#include "server/tls_files.h"
+#include "server/tls_session.h"
 #include "server/token_sweeper.h"
 #include "server/worker.h"
 
@@ -106,7 +108,8 @@ static void limit_connections(struct process *process)
 {
     const struct settings *settings = process->settings;
 
-    listeners_set_limits(process->listeners, connections_max(settings), connect_rate_of(settings));
+    listeners_set_limits(process->listeners, settings, connections_max(settings),
+                         connect_rate_of(settings));
 }
 
 static void swap_settings(struct process *process, const struct settings *settings)
@@ -147,6 +150,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
         swap_settings(process, settings);
         log_info("server.reload", "the new configuration is in use");
     }
+    if (process->server.tls != NULL)
+        tls_files_reload(process->server.tls);
     notify("READY=1");
 }
 
@@ -201,6 +206,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     clock_watch_look(process->clock);
     if (process->server.gate != NULL)
         gate_look(process->server.gate);
+    if (process->server.tls != NULL)
+        tls_files_look(process->server.tls);
     uploads_measure(process->store.uploads);
     uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
@@ -368,6 +375,13 @@ static void stop_signing(struct process *process)
     server_keys_close(process->keys);
 }
 
+static int open_tls(struct process *process, struct fault *fault)
+{
+    if (process->settings->tls_certificate[0] == '\0')
+        return 0;
+    return tls_files_open(process->settings, &process->server.tls, fault);
+}
+
 static int serve_store(struct process *process)
 {
     struct fault fault = FAULT_INIT;
@@ -376,7 +390,9 @@ static int serve_store(struct process *process)
     if (err == 0)
         err = open_gate(process, &fault);
     if (err == 0)
-        err = listeners_open(&process->server, process->base, process->settings->server_listen,
+        err = open_tls(process, &fault);
+    if (err == 0)
+        err = listeners_open(&process->server, process->base, process->settings,
                              &process->listeners, &fault);
     if (err == 0)
         err = control_start(&process->store, process->settings->index_copy_timeout_ms,
@@ -385,6 +401,7 @@ static int serve_store(struct process *process)
         if (process->listeners != NULL)
             listeners_close(process->listeners);
         abandon_gate(process);
+        tls_files_close(process->server.tls);
         event_base_free(process->base);
         return complain(&fault, err);
     }
@@ -414,6 +431,7 @@ static int serve_store(struct process *process)
     stop_signing(process);
     digest_gate_destroy(process->server.tag_gate);
     gate_close(process->server.gate);
+    tls_files_close(process->server.tls);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;
@@ -428,6 +446,7 @@ static int serve(struct process *process)
     process->server.store = &process->store;
     access_register();
     refusal_register();
+    tls_session_register();
     gauges_register(&process->server);
     process->base = event_base_new();
     if (process->base == NULL)
