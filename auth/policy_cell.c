@@ -42,12 +42,16 @@ struct policy *policy_cell_get(struct policy_cell *cell)
 
 void policy_cell_set_take(struct policy_cell *cell, struct policy *policy, uint64_t version)
 {
+    struct policy *unwanted = policy;
+
     pthread_mutex_lock(&cell->lock);
-    struct policy *before = cell->policy;
-    cell->policy = policy;
-    atomic_store(&cell->version, version);
+    if (version >= atomic_load(&cell->version)) {
+        unwanted = cell->policy;
+        cell->policy = policy;
+        atomic_store(&cell->version, version);
+    }
     pthread_mutex_unlock(&cell->lock);
-    policy_unref(before);
+    policy_unref(unwanted);
 }
 
 uint64_t policy_cell_version(const struct policy_cell *cell)

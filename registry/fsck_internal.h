@@ -2,7 +2,8 @@
 /*
  * What the files of the check share: fsck.c (the run, and the blob files), fsck_table.c (what it
  * remembers of repositories and objects), fsck_rows.c (one check for each family), fsck_account.c
- * (those of accounts and their secrets) and fsck_manifest.c (what the manifests say). Nobody else includes it.
+ * (those of accounts and their secrets) and fsck_manifest.c (what the manifests say). Nobody else
+ * includes it.
  *
  * Functions that return an int give the engine's errors; what they find wrong in the store is
  * reported and is not an error of the check. One thread.
@@ -87,11 +88,12 @@ int fsck_check_rows(struct fsck *f) MUST_CHECK;
 
 /* fsck_account.c: one row of its family */
 int fsck_check_group(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
-int fsck_check_account(struct fsck *f, const struct key_fields *key,
-                       struct slice value) MUST_CHECK;
+int fsck_check_account(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
 int fsck_check_token(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
-int fsck_check_tokenof(struct fsck *f, const struct key_fields *key,
-                       struct slice value) MUST_CHECK;
+int fsck_check_tokenof(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
+
+/* fsck_policy.c */
+int fsck_check_policy(struct fsck *f, const struct key_fields *key, struct slice value) MUST_CHECK;
 
 /* fsck_manifest.c */
 /* What a linked manifest says against the use and referrer rows of its repository. */

@@ -584,16 +584,27 @@ int fsck_check_rows(struct fsck *f)
         enum kv_family family;
         check_fn check;
     } passes[] = {
-        {KV_OBJ, check_obj},       {KV_DIGEST, check_digest},   {KV_BODY, check_body},
-        {KV_LINK, check_link},     {KV_USE, check_use},         {KV_TAG, check_tag},
-        {KV_TAGOF, check_tagof},   {KV_TOMB, check_tomb},       {KV_REFERRER, check_referrer},
-        {KV_HOLD, check_hold},     {KV_MANAGED, check_managed}, {KV_DUE, check_due},
-        {KV_CURSOR, check_cursor}, {KV_LABEL, check_nothing},   {KV_META, check_nothing},
+        {KV_OBJ, check_obj},
+        {KV_DIGEST, check_digest},
+        {KV_BODY, check_body},
+        {KV_LINK, check_link},
+        {KV_USE, check_use},
+        {KV_TAG, check_tag},
+        {KV_TAGOF, check_tagof},
+        {KV_TOMB, check_tomb},
+        {KV_REFERRER, check_referrer},
+        {KV_HOLD, check_hold},
+        {KV_MANAGED, check_managed},
+        {KV_DUE, check_due},
+        {KV_CURSOR, check_cursor},
+        {KV_LABEL, check_nothing},
+        {KV_META, check_nothing},
         {KV_DRAFT, check_draft},
         {KV_GROUP, fsck_check_group},
         {KV_ACCOUNT, fsck_check_account},
         {KV_TOKEN, fsck_check_token},
         {KV_TOKENOF, fsck_check_tokenof},
+        {KV_POLICY, fsck_check_policy},
     };
     int err = check_events(f);
 

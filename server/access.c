@@ -13,8 +13,9 @@
 #define SLOW_NS UINT64_C(1000000000)
 
 /* Every status an answer can have; 499 stands for a client that left before it. */
-static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 408, 409, 411, 412,
-                               413, 414, 415, 416, 417, 429, 431, 499, 500, 501, 503, 505, 507};
+static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404,
+                               405, 408, 409, 411, 412, 413, 414, 415, 416, 417,
+                               429, 431, 499, 500, 501, 503, 505, 507};
 #define STATUSES (sizeof(statuses) / sizeof(statuses[0]))
 
 /* One row more than routes: requests that name no endpoint. */

@@ -173,7 +173,8 @@ static void begin_exchange(struct conn *conn, struct exchange *x)
     x->request.worker = conn->worker;
     x->request.conn = conn;
     x->request.id = worker_request_id(conn->worker);
-    x->request.actor = SLICE("anonymous");
+    x->request.identity = &identity_anonymous;
+    x->request.actor = identity_anonymous.name;
 }
 
 static struct exchange *exchange_borrow(struct conn *conn)

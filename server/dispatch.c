@@ -4,6 +4,9 @@
 #include "server/dispatch.h"
 
 #include "registry/reference.h"
+#include "server/authenticate.h"
+#include "server/authorise.h"
+#include "server/challenge.h"
 #include "server/loopback.h"
 #include "server/response.h"
 #include "server/route.h"
@@ -101,13 +104,39 @@ static int admit(struct request *r, struct fault *fault)
     return 0;
 }
 
+static void refuse(struct request *r, int err, const struct fault *fault)
+{
+    if (err == ERR_UNAUTHORIZED)
+        challenge_send(r, fault);
+    else
+        response_send_error(r, err, fault, SLICE(""));
+}
+
+static void authenticated(struct request *r, int err, const struct fault *why)
+{
+    struct fault fault = FAULT_INIT;
+
+    if (err == 0) {
+        err = authorise(r, &fault);
+        why = &fault;
+    }
+    if (err != 0)
+        refuse(r, err, why);
+    else
+        route_handler(r->route, r->method)(r);
+}
+
 void dispatch(struct request *r)
 {
     struct fault fault = FAULT_INIT;
     int err = admit(r, &fault);
 
-    if (err != 0)
+    if (err != 0) {
         response_send_error(r, err, &fault, SLICE(""));
-    else
+    } else if (r->worker->gate == NULL || route_right(r->route, r->method) == RIGHT_NONE) {
+        r->verbs = VERB_BITS_ALL;
         route_handler(r->route, r->method)(r);
+    } else {
+        authenticate(r, authenticated);
+    }
 }

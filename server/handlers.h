@@ -32,11 +32,18 @@ void api_referrers_get(struct request *r);
 void api_layer_get(struct request *r);
 void api_events_get(struct request *r);
 void api_event_stream(struct request *r); /* of api_events_get */
+void api_whoami_get(struct request *r);
+void api_access_get(struct request *r);
+void api_access_put(struct request *r);
+void api_explain_get(struct request *r);
+void api_keys_get(struct request *r);
 void files_list_get(struct request *r);
 void files_publish(struct request *r);
 void files_discard(struct request *r);
 void files_get(struct request *r);
 void files_put(struct request *r);
+void token_service_get(struct request *r);
+void token_service_post(struct request *r);
 void health_livez(struct request *r);
 void health_readyz(struct request *r);
 void health_metrics(struct request *r);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "auth/identity.h"
 #include "base/arena.h"
 #include "base/fault.h"
 #include "server/http_head.h"
@@ -32,6 +33,7 @@ enum method {
 };
 const char *method_name(enum method method);
 
+struct credential;
 struct route;
 
 struct request {
@@ -60,10 +62,16 @@ struct request {
     struct slice argument;   /* the last captured part: reference, digest or upload id; not checked,
                                 on /v2 not decoded */
     struct slice rest;       /* what a route's <path> took; not decoded, not checked */
-    struct slice actor;      /* who asks; "anonymous" without authentication */
+    struct credential *credential;   /* this request's reference; NULL without authentication */
+    const struct identity *identity; /* who asks; never NULL in a handler */
+    verb_bits verbs;    /* what they may do in `repository`; all without authentication */
+    struct slice actor; /* the name of `identity`: in events, and whose an upload is */
+
+    void *state; /* the handler's own */
 
     bool gone; /* the client went away */
     unsigned holds;
+    unsigned retry_after_s;   /* of a 429; 0: soon */
     struct digest log_digest; /* for the access line; algorithm 0 = none */
     int err;                  /* of the answer, for the access line */
 };

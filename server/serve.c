@@ -15,6 +15,7 @@
 #include "server/clock_watch.h"
 #include "server/control.h"
 #include "server/draft_sweeper.h"
+#include "server/gate.h"
 #include "server/gauges.h"
 #include "server/listener.h"
 #include "server/notify.h"
@@ -109,6 +110,8 @@ static void swap_settings(struct process *process, const struct settings *settin
     const struct upload_options uploads = upload_options_of(settings);
     uploads_set_options(process->store.uploads, &uploads);
     limit_connections(process);
+    if (process->server.gate != NULL)
+        gate_configure(process->server.gate, settings);
     for (unsigned i = 0; i < process->server.workers_n; i++)
         worker_set_settings(process->server.workers[i], settings);
 }
@@ -189,6 +192,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     clock_watch_look(process->clock);
+    if (process->server.gate != NULL)
+        gate_look(process->server.gate);
     uploads_measure(process->store.uploads);
     uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
@@ -307,10 +312,24 @@ static void stop_workers(struct server *server)
 {
     for (unsigned i = 0; i < server->workers_n; i++)
         worker_stop(server->workers[i]);
+    gate_stop(server->gate);
     store_close_uploads(server->store);
     for (unsigned i = 0; i < server->workers_n; i++)
         worker_destroy(server->workers[i]);
     free(server->workers);
+}
+
+static int open_gate(struct process *process, struct fault *fault)
+{
+    return process->settings->auth_enabled
+               ? gate_open(&process->store, process->settings, &process->server.gate, fault)
+               : 0;
+}
+
+static void abandon_gate(struct process *process)
+{
+    gate_stop(process->server.gate);
+    gate_close(process->server.gate);
 }
 
 static int serve_store(struct process *process)
@@ -318,6 +337,8 @@ static int serve_store(struct process *process)
     struct fault fault = FAULT_INIT;
 
     int err = check_after_failure(process, &fault);
+    if (err == 0)
+        err = open_gate(process, &fault);
     if (err == 0)
         err = listeners_open(&process->server, process->base, process->settings->server_listen,
                              &process->listeners, &fault);
@@ -327,6 +348,7 @@ static int serve_store(struct process *process)
     if (err != 0) {
         if (process->listeners != NULL)
             listeners_close(process->listeners);
+        abandon_gate(process);
         event_base_free(process->base);
         return complain(&fault, err);
     }
@@ -350,6 +372,7 @@ static int serve_store(struct process *process)
     draft_sweeper_destroy(process->drafts);
     stop_workers(&process->server);
     digest_gate_destroy(process->server.tag_gate);
+    gate_close(process->server.gate);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;

@@ -206,7 +206,8 @@ static int parse_string(const struct setting *setting, struct slice text, struct
     struct slice copy;
     int err = 0;
 
-    if (text.n == 0)
+    /* What is empty by default can be left empty. */
+    if (text.n == 0 && setting->text[0] != '\0')
         return fault_set(fault, ERR_CONFIG, "must not be empty");
     if (!is_printable(text))
         return fault_set(fault, ERR_CONFIG, "must be UTF-8 text without control characters");

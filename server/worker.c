@@ -19,6 +19,7 @@
 #include "base/pool.h"
 #include "server/conn.h"
 #include "server/event_wait.h"
+#include "server/gate.h"
 #include "server/worker_private.h"
 
 #include <errno.h>
@@ -454,6 +455,8 @@ struct worker *worker_create(struct server *server, unsigned index, const struct
     worker->queue = queue_create();
     worker->kv = kv_client_create(server->store->kv, worker->queue);
     worker->settings = settings_ref(settings);
+    if (server->gate != NULL)
+        worker->gate = gate_client_create(server->gate, settings);
     if (getrandom(&p->next_id, sizeof(p->next_id), 0) != (ssize_t)sizeof(p->next_id))
         abort();
     p->queue_event =
@@ -498,6 +501,7 @@ void worker_destroy(struct worker *worker)
         p->reserve = x->next;
         exchange_destroy(x);
     }
+    gate_client_destroy(worker->gate);
     kv_client_destroy(worker->kv);
     event_free(p->queue_event);
     event_free(p->tick);

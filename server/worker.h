@@ -14,6 +14,7 @@
 
 struct conn;
 struct event_waiter;
+struct gate_client;
 
 struct worker {
     struct server *server;
@@ -21,6 +22,7 @@ struct worker {
     struct event_base *base;
     struct queue *queue;
     struct kv_client *kv;
+    struct gate_client *gate;           /* NULL: authentication is off */
     const struct settings *settings;    /* this worker's reference to the current snapshot */
     struct conn *conns;                 /* all open ones, linked */
     atomic_uint load;                   /* connections, for the dispatcher */

@@ -246,6 +246,14 @@ struct key key_cursor(struct slice reader)
     return key;
 }
 
+struct key key_policy(uint64_t version)
+{
+    UNSET_KEY(key);
+
+    set_u64(&key, KV_POLICY, version);
+    return key;
+}
+
 struct key key_event(uint64_t number)
 {
     UNSET_KEY(key);
@@ -469,6 +477,7 @@ static void read_fields(struct reader *r, struct key_fields *fields)
     case KV_OBJ:
     case KV_BODY:
     case KV_EVENT:
+    case KV_POLICY:
     case KV_TOKEN:
         read_ids(r, fields, 1);
         break;
@@ -836,6 +845,26 @@ int row_token_decode(struct slice value, struct row_token *row)
     row->account = read_sized(&r);
     row->globs_n = read_list(&r, row->globs, TOKEN_GLOBS_MAX);
     row->description = read_rest(&r);
+    return read_end(&r);
+}
+
+void row_policy_encode(struct buf *out, const struct row_policy *row)
+{
+    put_byte(out, ROW_VERSION);
+    put_u64(out, row->seq);
+    put_u64(out, (uint64_t)row->time_ms);
+    put_sized(out, row->actor);
+    buf_add(out, row->document);
+}
+
+int row_policy_decode(struct slice value, struct row_policy *row)
+{
+    struct reader r = reader_of_row(value);
+
+    row->seq = read_u64(&r);
+    row->time_ms = read_i64(&r);
+    row->actor = read_sized(&r);
+    row->document = read_text(&r);
     return read_end(&r);
 }
 

@@ -54,6 +54,8 @@ struct key key_account(struct slice name);
 struct key key_group(struct slice name);
 struct key key_token(uint64_t id);
 struct key key_tokenof(struct slice account, uint64_t id);
+/* Version 0: the row that says which version is in force (row_id_encode). */
+struct key key_policy(uint64_t version);
 struct key key_event(uint64_t number);
 
 /* Prefixes for scans. */
@@ -137,8 +139,8 @@ struct row_draft {
 
 #define ACCOUNT_GROUPS_MAX 64 /* groups of one account */
 
-/* Somebody who may log in. `external`: the password is a line of the htpasswd file, and without that
- * line the account is dead. */
+/* Somebody who may log in. `external`: the password is a line of the htpasswd file, and without
+ * that line the account is dead. */
 struct row_account {
     enum account_kind kind;
     bool disabled, external;
@@ -172,6 +174,14 @@ struct row_token {
     struct slice description;
 };
 
+/* A version of the policy. */
+struct row_policy {
+    uint64_t seq; /* event of the change; cited */
+    int64_t time_ms;
+    struct slice actor, document;
+};
+#define ROW_POLICY_SEQ_OFFSET 1
+
 void row_obj_encode(struct buf *out, const struct row_obj *row);
 int row_obj_decode(struct slice value, struct row_obj *row) MUST_CHECK;
 void row_link_encode(struct buf *out, const struct row_link *row);
@@ -192,7 +202,9 @@ void row_group_encode(struct buf *out, const struct row_group *row);
 int row_group_decode(struct slice value, struct row_group *row) MUST_CHECK;
 void row_token_encode(struct buf *out, const struct row_token *row);
 int row_token_decode(struct slice value, struct row_token *row) MUST_CHECK;
-/* name, digest, cursor: one number. */
+void row_policy_encode(struct buf *out, const struct row_policy *row);
+int row_policy_decode(struct slice value, struct row_policy *row) MUST_CHECK;
+/* name, digest, cursor, policy 0: one number. */
 void row_id_encode(struct buf *out, uint64_t id);
 int row_id_decode(struct slice value, uint64_t *id) MUST_CHECK;
 

@@ -67,6 +67,8 @@ static struct key make_key(const struct key_fields *f)
         return key_token(f->id[0]);
     case KV_TOKENOF:
         return key_tokenof(f->text, f->id[0]);
+    case KV_POLICY:
+        return key_policy(f->id[0]);
     case KV_EVENT:
         return key_event(f->id[0]);
     case KV_LABEL:
@@ -200,6 +202,21 @@ static void check_draft(struct slice input, struct buf *out)
     check_same(out, input);
 }
 
+static void check_policy(struct slice input, struct buf *out)
+{
+    struct row_policy row;
+    int err = row_policy_decode(input, &row);
+
+    if (err != 0) {
+        check_err(err);
+        return;
+    }
+    check_inside(input, row.actor);
+    check_inside(input, row.document);
+    row_policy_encode(out, &row);
+    check_same(out, input);
+}
+
 static void check_id(struct slice input, struct buf *out)
 {
     uint64_t id;
@@ -285,6 +302,9 @@ static void check(uint8_t choice, struct slice input, struct buf *out)
         break;
     case 'd':
         check_draft(input, out);
+        break;
+    case 'p':
+        check_policy(input, out);
         break;
     case 'i':
         check_id(input, out);

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "tests/support/cunit_main.h"
 
+#include "auth/policy_store.h"
 #include "registry/fsck.h"
 #include "storage/event.h"
 #include "storage/hold.h"
@@ -114,6 +115,13 @@ static void put_id_row(struct key key, uint64_t id)
     buf_fini(&value);
 }
 
+static void put_policy(const char *document)
+{
+    struct policy_put put = {.document = slice_from_cstr(document), .actor = SLICE("me")};
+
+    CU_ASSERT_EQUAL(fixture_write(policy_store_put, &put), 0);
+}
+
 static void put_later_rows(void)
 {
     const struct row_tomb tomb = {.obj = 1, .seq = 1};
@@ -148,6 +156,8 @@ static void populate(void)
     ids[0] = fixture_repo("a");
     ids[1] = manifest_id(image());
     CU_ASSERT_EQUAL(fixture_write(hold_image, ids), 0);
+    put_policy("{}");
+    put_policy("{\"roles\":{}}");
     put_later_rows();
 }
 
@@ -273,6 +283,8 @@ static void test_values(void)
         {key_referrer(repo, obj, manifest_id(signature())), "the referrer row of manifest"},
         {key_managed(repo, SLICE("production")), "a managed row of repository a does not decode"},
         {key_cursor(SLICE("audit")), "the cursor row of audit does not decode"},
+        {key_policy(0), "the row of the policy in force does not decode"},
+        {key_policy(1), "version 1 of the policy does not decode"},
         {key_event(2), "event 2 does not decode"},
         {key_meta(SLICE("head")), "the head row of the index does not decode"},
     };
@@ -291,9 +303,9 @@ static void test_values(void)
 
 static void test_keys(void)
 {
-    static const uint8_t families[] = {KV_DIGEST, KV_OBJ,      KV_BODY, KV_LINK, KV_USE,
-                                       KV_TAG,    KV_TAGOF,    KV_TOMB, KV_HOLD, KV_MANAGED,
-                                       KV_DUE,    KV_REFERRER, KV_EVENT};
+    static const uint8_t families[] = {KV_DIGEST, KV_OBJ,      KV_BODY,   KV_LINK, KV_USE,
+                                       KV_TAG,    KV_TAGOF,    KV_TOMB,   KV_HOLD, KV_MANAGED,
+                                       KV_DUE,    KV_REFERRER, KV_POLICY, KV_EVENT};
     char text[64];
 
     for (size_t i = 0; i < sizeof(families); i++) {
@@ -682,6 +694,35 @@ static void test_while_others_push(void)
     CU_ASSERT_EQUAL(changes, 5);
 }
 
+static void put_policy_row(uint64_t version, uint64_t seq, const char *document)
+{
+    const struct row_policy row = {.seq = seq, .document = slice_from_cstr(document)};
+    struct buf value;
+
+    buf_init(&value, 1024);
+    row_policy_encode(&value, &row);
+    CU_ASSERT_EQUAL(fixture_put_row(key_policy(version), buf_slice(&value)), 0);
+    buf_fini(&value);
+}
+
+static void test_wrong_policies(void)
+{
+    check_missing(key_policy(2), "version 2 of the policy is in force, but missing");
+    check_missing(key_policy(0), "there is a version 1 of the policy, but 0 is in force");
+    put_policy_row(1, 999, "{}");
+    check_error("version 1 of the policy cites event 999, which the log does not have");
+    put_policy_row(1, 0, "{}");
+    check_error("version 1 of the policy cites event 0");
+    put_policy_row(1, 1, "what an older program took");
+    check_clean();
+    put_policy_row(2, 1, "{\"role\":{}}");
+    check_error("version 2 of the policy is in force, but cannot be read: there is no member role");
+    put_policy_row(2, 1, "{}");
+    check_clean();
+    put_policy_row(3, 1, "{}");
+    check_error("there is a version 3 of the policy, but 2 is in force");
+}
+
 void test_suites(void)
 {
     CU_pSuite suite = CU_add_suite_with_setup_and_teardown("fsck", NULL, NULL, set_up, tear_down);
@@ -698,6 +739,7 @@ void test_suites(void)
     CU_add_test(suite, "wrong bodies", test_wrong_bodies);
     CU_add_test(suite, "wrong links and tags", test_wrong_links_and_tags);
     CU_add_test(suite, "wrong uses, holds, referrers, dues", test_wrong_hangers);
+    CU_add_test(suite, "wrong policies", test_wrong_policies);
     CU_add_test(suite, "wrong events", test_wrong_events);
     CU_add_test(suite, "files missing or damaged", test_files);
     CU_add_test(suite, "strange files", test_strange_files);

@@ -321,6 +321,11 @@ static void test_cell(void)
     CU_ASSERT_EQUAL(policy_cell_version(cell), 3);
     policy_cell_set_take(cell, parsed("{}"), 4);
     CU_ASSERT(slice_eq(policy_document(held), slice_from_cstr(example)));
+    policy_cell_set_take(cell, policy_ref(policy), 3);
+    CU_ASSERT_EQUAL(policy_cell_version(cell), 4);
+    struct policy *newest = policy_cell_get(cell);
+    CU_ASSERT_PTR_NOT_EQUAL(newest, policy);
+    policy_unref(newest);
     policy_unref(held);
     policy_unref(policy);
     policy_cell_destroy(cell);

@@ -374,6 +374,25 @@ static void test_draft(void)
         CU_ASSERT_EQUAL(row_draft_decode(slice_make(out.p, n), &got), ERR_CORRUPT);
 }
 
+static void test_policy(void)
+{
+    const struct row_policy row = {
+        .seq = 7, .time_ms = -5, .actor = SLICE("ann"), .document = SLICE("{}")};
+    struct row_policy got;
+
+    buf_reset(&out);
+    row_policy_encode(&out, &row);
+    CU_ASSERT_EQUAL(out.p[ROW_POLICY_SEQ_OFFSET + 7], 7);
+    CU_ASSERT_EQUAL_FATAL(row_policy_decode(buf_slice(&out), &got), 0);
+    CU_ASSERT_EQUAL(got.seq, row.seq);
+    CU_ASSERT_EQUAL(got.time_ms, row.time_ms);
+    CU_ASSERT_TRUE(slice_eq(got.actor, row.actor));
+    CU_ASSERT_TRUE(slice_eq(got.document, row.document));
+    /* A document is never empty. */
+    for (size_t n = 0; n <= out.n - row.document.n; n++)
+        CU_ASSERT_EQUAL(row_policy_decode(slice_make(out.p, n), &got), ERR_CORRUPT);
+}
+
 static void test_too_long(void)
 {
     static char text[UINT16_MAX + 1];
@@ -405,5 +424,6 @@ void test_suites(void)
     CU_add_test(values, "tomb, id", test_small);
     CU_add_test(values, "referrer, managed", test_sized);
     CU_add_test(values, "draft", test_draft);
+    CU_add_test(values, "policy", test_policy);
     CU_add_test(values, "too long", test_too_long);
 }
