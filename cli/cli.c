@@ -59,6 +59,7 @@ static const struct cli_option user_options[] = {
     {"external", 0, NULL, "the password is in the htpasswd file of the registry"},
     {"disable", 0, NULL, "let nobody log in as it"},
     {"enable", 0, NULL, "the opposite"},
+    {"token-file", 0, "FILE", "add the first one with the token that a first start wrote there"},
     COMMON_OPTIONS,
 };
 
@@ -190,6 +191,7 @@ static void apply_account(struct cli_call *call, const char *name, const char *v
         {"verbs", &call->verbs, NULL},
         {"repositories", &call->repositories, NULL},
         {"account", &call->account, NULL},
+        {"token-file", &call->token_file, NULL},
         {"password-stdin", NULL, &call->password_stdin},
         {"external", NULL, &call->external},
         {"enable", NULL, &call->enable},

@@ -193,7 +193,11 @@ int client_refusal(struct client *client, int status, struct fault *fault)
     buf_init(&words, 4 * FETCH_REFUSAL_MAX);
     if (json_parse(&arena, fetch_body(client->fetch), &limits, &root, &ignored) == 0)
         read_refusal(root, &code, &message);
-    if (message.n == 0)
+    if (message.n == 0 && status == 401)
+        message = SLICE("the registry wants a login, or another one");
+    else if (message.n == 0 && status == 403)
+        message = SLICE("the registry does not allow that; `tidemark whoami` says who you are");
+    else if (message.n == 0)
         message = status == 404 ? SLICE("the registry has no such thing")
                                 : SLICE("the registry refused without a word of why");
     text_clean(&words, slice_sub(message, 0, REFUSAL_TEXT));

@@ -58,6 +58,11 @@ static int ask(const struct cli_call *call, struct buf *user, struct buf *secret
         err = fault_set(fault, ERR_INVALID, "a user name has no colon and no control characters");
     if (err == 0 && secret->overflow)
         err = fault_set(fault, ERR_INVALID, "the secret is too long");
+    /* To try it would use it up. */
+    if (err == 0 && slice_starts_with(buf_slice(secret), SLICE("tmk_b_")))
+        err = fault_set(fault, ERR_INVALID,
+                        "this token is good for one request: `tidemark user add NAME --token-file "
+                        "FILE` makes the first administrator with it");
     return err;
 }
 

@@ -5,7 +5,12 @@
 #include "base/mem.h"
 #include "cli/prompt.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
 #define PASSWORD_ROOM 1024
+#define TOKEN_ROOM    1024
 
 static const char path[] = "/api/v1/users/";
 
@@ -73,10 +78,36 @@ static int send(struct account_run *run, enum fetch_method method, struct fault 
     return err;
 }
 
+/* In place of the stored credential: who makes the first user has none. */
+static int use_token_file(struct account_run *run, struct fault *fault)
+{
+    const char *name = run->call->token_file;
+    char text[TOKEN_ROOM];
+    size_t n;
+    FILE *file;
+
+    if (!name)
+        return 0;
+    file = fopen(name, "re");
+    if (!file)
+        return fault_set_errno(fault, errno, "opening %s", name);
+    n = fread(text, 1, sizeof(text), file);
+    fclose(file);
+    struct slice token = slice_make(text, n);
+    while (token.n > 0 && (token.p[token.n - 1] == '\n' || token.p[token.n - 1] == '\r'))
+        token.n--;
+    credential_set(&run->client.credential, SLICE("bootstrap"), token);
+    explicit_bzero(text, sizeof(text));
+    return n > 0 && n < sizeof(text) ? 0
+                                     : fault_set(fault, ERR_INVALID, "%s holds no token", name);
+}
+
 static int add(struct account_run *run, struct fault *fault)
 {
-    int err = 0;
+    int err = use_token_file(run, fault);
 
+    if (err != 0)
+        return err;
     account_body_begin(run);
     account_body_text(run, "name", run->name);
     account_body_text(run, "description", run->call->description);

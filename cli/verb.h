@@ -18,7 +18,7 @@ struct cli_call {
     int argc; /* what is left of the options */
     char **argv;
     const char *server, *directory, *types, *repo;
-    const char *user, *groups, *description, *expires, *verbs, *repositories, *account;
+    const char *user, *groups, *description, *expires, *verbs, *repositories, *account, *token_file;
     uint64_t after;
     bool json, quiet, force, follow;
     bool password_stdin, external, enable, disable, approve;

@@ -5,13 +5,18 @@
  * DESIGN: a change goes through up to three steps, each of which may end later: the body, the bcrypt
  * of a new password, the transaction; then the row is read again, so that the answer is what is
  * stored. The texts of all of them lie in the arena of the request, which is held meanwhile.
+ *
+ * The token of the first start is good for one request. So that one makes an administrator: with the
+ * user it makes, it writes the first policy, in the same transaction.
  */
 #include "config.h"
 
 #include "auth/group.h"
 #include "auth/password.h"
+#include "auth/policy_store.h"
 #include "base/mem.h"
 #include "server/api_account.h"
+#include "server/gate.h"
 #include "server/handlers.h"
 
 #include <stdio.h>
@@ -183,11 +188,22 @@ struct user_write {
     struct login_hash hash;
     struct account_create create;
     struct account_change change;
+    struct policy *first; /* the policy that makes the new user an administrator, or NULL */
+    struct policy_put first_put;
 };
 
 static void refuse(struct request *r, int err, const struct fault *fault)
 {
     response_send_error(r, err, fault, SLICE(""));
+}
+
+/* The policy was put, unless there was one. */
+static void set_policy(struct user_write *write)
+{
+    if (write->first == NULL || !write->first_put.changed)
+        return;
+    gate_set_policy_take(write->r->worker->server->gate, policy_ref(write->first),
+                         write->first_put.version);
 }
 
 static void written(void *arg, int err)
@@ -197,8 +213,11 @@ static void written(void *arg, int err)
     struct slice name = write->is_new ? write->create.name : write->change.name;
     struct fault fault = FAULT_INIT;
 
-    if (err == 0)
+    if (err == 0) {
+        set_policy(write);
         login_changed(write->login);
+    }
+    policy_unref(write->first);
     if (err == ERR_INVALID)
         fault_set(&fault, err, "the password of \"" SLICE_FMT "\" is in the htpasswd file; change it "
                                "there",
@@ -232,12 +251,23 @@ static int check_is_user(struct kv_tx *tx, struct slice name)
     return err == 0 && row.kind != ACCOUNT_USER ? ERR_ACCOUNT_UNKNOWN : err;
 }
 
+static int create_user(struct kv_tx *tx, struct user_write *write)
+{
+    write->first_put.changed = false;
+    int err = account_create(tx, &write->create);
+    if (err != 0 || write->first == NULL)
+        return err;
+    err = policy_store_put(tx, &write->first_put);
+    /* There is a policy that somebody wrote; it stays. */
+    return err == ERR_HTTP_PRECONDITION ? 0 : err;
+}
+
 static int write_user_row(struct kv_tx *tx, void *arg)
 {
     struct user_write *write = arg;
 
     if (write->is_new)
-        return account_create(tx, &write->create);
+        return create_user(tx, write);
     write->change.unknown_group = (struct slice){0};
     int err = check_is_user(tx, write->change.name);
     return err != 0 ? err : account_change(tx, &write->change);
@@ -254,6 +284,7 @@ static void hashed(struct login_hash *hash)
 
     if (hash->err != 0) {
         refuse(write->r, hash->err, NULL);
+        policy_unref(write->first);
         request_release(write->r);
         return;
     }
@@ -295,6 +326,29 @@ static int take_texts(struct user_write *write, const struct json *password,
     return err;
 }
 
+static int make_first_policy(struct user_write *write, struct fault *fault)
+{
+    struct request *r = write->r;
+    struct slice document;
+
+    if (r->identity->kind != IDENTITY_BOOTSTRAP)
+        return 0;
+    document = arena_printf(
+        &r->arena,
+        "{\"roles\":{\"administrator\":[\"pull\",\"push\",\"move-tag\",\"delete\",\"retention\","
+        "\"hold\",\"override\",\"metrics\",\"admin\",\"audit\"]},"
+        "\"bindings\":[{\"role\":\"administrator\",\"to\":[\"user:" SLICE_FMT "\"],"
+        "\"repositories\":[\"**\"]}]}",
+        SLICE_ARG(write->create.name));
+    if (document.p == NULL)
+        return ERR_NO_MEMORY;
+    int err = policy_parse(document, &write->first, fault);
+    if (err == 0)
+        write->first_put = (struct policy_put){
+            .document = policy_document(write->first), .actor = r->actor, .must_match = true};
+    return err;
+}
+
 static int take_new(struct user_write *write, const struct json *root, struct fault *fault)
 {
     const struct json *name, *password, *groups, *description, *external;
@@ -331,7 +385,7 @@ static int take_new(struct user_write *write, const struct json *root, struct fa
     create->kind = ACCOUNT_USER;
     create->description = write->description;
     create->actor = write->r->actor;
-    return 0;
+    return make_first_policy(write, fault);
 }
 
 static int take_change(struct user_write *write, const struct json *root, struct fault *fault)
