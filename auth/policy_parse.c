@@ -8,6 +8,7 @@
 
 #include "auth/policy_internal.h"
 
+#include "auth/claim_rules.h"
 #include "auth/glob.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -509,6 +510,7 @@ static int take_rule(struct parser *p, const struct json *item, unsigned i, void
     struct policy_issuer_rule *rule = &((struct policy_issuer_rule *)arg)[i];
     const struct json *identity;
     struct slice *groups = NULL;
+    struct fault inner = FAULT_INIT;
     int err = check_members(p, item, names);
 
     if (err == 0)
@@ -518,6 +520,12 @@ static int take_rule(struct parser *p, const struct json *item, unsigned i, void
     if (err != 0)
         return err;
     rule->identity = identity->text;
+    size_t before = enter_member(p, SLICE("identity"));
+    if (claim_template_check(rule->identity, &inner) != 0)
+        err = refuse_fault(p, &inner);
+    leave(p, before);
+    if (err != 0)
+        return err;
     if (json_member(item, SLICE("groups")) != NULL)
         err = take_list(p, item, "groups", take_name, &groups, &rule->groups_n);
     rule->groups = groups;

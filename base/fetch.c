@@ -23,6 +23,7 @@
 #define IDLE_TIMEOUT_MS      60000
 #define REDIRECTS_MAX        5
 #define URL_MAX              8192
+#define CLOCKS_DIFFER_MS     20 /* between libcurl and us */
 #define TRANSFER_BUFFER_SIZE (256 * 1024)
 
 struct fetch {
@@ -39,6 +40,7 @@ struct fetch {
     bool cut_refusal; /* we stopped reading a refusal, which is no error */
     uint64_t sent, received;
     uint64_t moved_ms; /* when a byte last moved */
+    uint64_t begin_ms;
 };
 
 int fetch_global_init(struct fault *fault)
@@ -236,6 +238,29 @@ static bool is_loopback(const char *url)
     return loopback;
 }
 
+/* Milliseconds that are left of the time for all of it; at least one, because 0 has no limit. */
+static long time_left_ms(const struct fetch *f)
+{
+    uint64_t spent = clock_mono_ms() - f->begin_ms;
+
+    return spent < f->request->timeout_ms ? (long)(f->request->timeout_ms - spent) : 1;
+}
+
+static void set_limits(struct fetch *f)
+{
+    const struct fetch_request *request = f->request;
+
+    curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    if (request->timeout_ms != 0) {
+        curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, time_left_ms(f));
+        /* No alarm signal to keep the time: who limits it may have other threads. */
+        curl_easy_setopt(f->easy, CURLOPT_NOSIGNAL, 1L);
+    }
+    /* This replaces the system's file; its folder of the same authorities stays. */
+    if (request->ca_file)
+        curl_easy_setopt(f->easy, CURLOPT_CAINFO, request->ca_file);
+}
+
 static void set_common(struct fetch *f, const char *url)
 {
     curl_easy_reset(f->easy);
@@ -244,7 +269,7 @@ static void set_common(struct fetch *f, const char *url)
     curl_easy_setopt(f->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(f->easy, CURLOPT_USERAGENT, f->agent);
     curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->reason);
-    curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    set_limits(f);
     curl_easy_setopt(f->easy, CURLOPT_BUFFERSIZE, (long)TRANSFER_BUFFER_SIZE);
     curl_easy_setopt(f->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)TRANSFER_BUFFER_SIZE);
     curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, on_received);
@@ -288,6 +313,10 @@ static void set_method(struct fetch *f)
     case FETCH_PATCH:
         set_upload(f, "PATCH");
         break;
+    case FETCH_DELETE:
+        curl_easy_setopt(f->easy, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(f->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+        break;
     }
 }
 
@@ -297,13 +326,17 @@ static int fail(struct fetch *f, const char *url, CURLcode code)
 
     if (f->err != 0)
         return f->err;
+    if (code == CURLE_OPERATION_TIMEDOUT && f->request->timeout_ms != 0 &&
+        time_left_ms(f) <= CLOCKS_DIFFER_MS)
+        return fault_set(f->fault, ERR_HTTP_TIMEOUT, "no whole answer from %s within %u ms", url,
+                         f->request->timeout_ms);
     switch ((int)code) {
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_OPERATION_TIMEDOUT: /* only connecting has a time limit of libcurl's */
+    case CURLE_OPERATION_TIMEDOUT: /* connecting */
         return fault_set(f->fault, ERR_UNAVAILABLE, "no connection to %s: %s", url, reason);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -370,6 +403,7 @@ int fetch_run(struct fetch *f, const struct fetch_request *request, int *status,
 
     f->request = request;
     f->fault = fault;
+    f->begin_ms = clock_mono_ms();
     buf_fini(&f->body);
     buf_init(&f->body,
              request->max_bytes > FETCH_REFUSAL_MAX && !(request->hooks && request->hooks->take)
@@ -416,6 +450,15 @@ struct slice fetch_field(struct fetch *fetch, const char *name)
     return slice_from_cstr(field->value);
 }
 
+struct slice fetch_field_at(struct fetch *fetch, const char *name, size_t index)
+{
+    struct curl_header *field;
+
+    if (curl_easy_header(fetch->easy, name, index, CURLH_HEADER, -1, &field) != CURLHE_OK)
+        return (struct slice){0};
+    return slice_from_cstr(field->value);
+}
+
 /* ---- Origins ----------------------------------------------------------------------------------
  */
 
@@ -454,16 +497,15 @@ int fetch_resolve(const char *base, struct slice location, const char *query, st
                (query &&
                 curl_url_set(to, CURLUPART_QUERY, query, CURLU_APPENDQUERY) != CURLUE_OK) ||
                curl_url_get(to, CURLUPART_URL, &whole, 0) != CURLUE_OK) {
-        err =
-            fault_set(fault, ERR_SYNTAX, "the registry sends us to \"%s\", which is no URL", text);
+        err = fault_set(fault, ERR_SYNTAX, "the answer leads to \"%s\", which is no URL", text);
     } else if (!is_same_origin(from, to)) {
-        err = fault_set(fault, ERR_HTTP_FORBIDDEN,
-                        "the registry sends us to another host, %s: refused", text);
+        err = fault_set(fault, ERR_HTTP_FORBIDDEN, "the answer leads to another host, %s: refused",
+                        text);
     } else {
         buf_reset(url);
         buf_addf(url, "%s", whole);
         if (url->overflow)
-            err = fault_set(fault, ERR_SYNTAX, "the registry sends us to a URL of too many bytes");
+            err = fault_set(fault, ERR_SYNTAX, "the answer leads to a URL of too many bytes");
     }
     curl_free(whole);
     free(text);

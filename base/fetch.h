@@ -2,8 +2,8 @@
 /*
  * Outgoing HTTP, one request at a time, over libcurl: bodies stream from a file and into a
  * function, every wait and every length is limited, and nothing leads to another host than the one
- * that was asked. The connection is kept for the next request. One thread at a time;
- * fetch_global_init first, before any other thread starts.
+ * that was asked. The connection is kept for the next request. One thread at a time
+ * with each; fetch_global_init before any thread uses one.
  */
 #ifndef BASE_FETCH_H
 #define BASE_FETCH_H
@@ -18,7 +18,7 @@
 /* Bytes kept of the body of a refusal. */
 #define FETCH_REFUSAL_MAX (64 * 1024)
 
-enum fetch_method { FETCH_GET, FETCH_HEAD, FETCH_POST, FETCH_PUT, FETCH_PATCH };
+enum fetch_method { FETCH_GET, FETCH_HEAD, FETCH_POST, FETCH_PUT, FETCH_PATCH, FETCH_DELETE };
 
 struct fetch;
 
@@ -51,6 +51,8 @@ struct fetch_request {
     void *arg;                /* of the hooks */
     uint64_t max_bytes;       /* of an answer 2xx */
     unsigned idle_timeout_ms; /* without a byte in either direction; 0: a minute */
+    unsigned timeout_ms;      /* for all of it, redirects included; 0: no limit */
+    const char *ca_file;      /* PEM: authorities to trust beside the system's; NULL: none */
 };
 
 /* Once in the process, and at its end. */
@@ -63,9 +65,9 @@ void fetch_destroy(struct fetch *fetch);
 
 /* 0 with *status when an answer came, whatever it says. GET and HEAD follow redirects within the
  * origin. ERR_UNAVAILABLE: nobody answers there. ERR_CANCELLED: the other end went away.
- * ERR_HTTP_TIMEOUT: nothing moved for too long. ERR_LIMIT: the answer is longer than allowed.
- * ERR_HTTP_FORBIDDEN: a redirect away from there. ERR_SYNTAX: not a URL, not HTTP. Else what a
- * hook returned. */
+ * ERR_HTTP_TIMEOUT: nothing moved for too long, or it took too long. ERR_LIMIT: the answer is
+ * longer than allowed. ERR_HTTP_FORBIDDEN: a redirect away from there. ERR_SYNTAX: not a URL, not
+ * HTTP. Else what a hook returned. */
 int fetch_run(struct fetch *fetch, const struct fetch_request *request, int *status,
               struct fault *fault) MUST_CHECK;
 
@@ -74,6 +76,8 @@ struct slice fetch_body(const struct fetch *fetch);
 
 /* The last field of that name, p == NULL when there is none. */
 struct slice fetch_field(struct fetch *fetch, const char *name);
+/* Of several of one name the one at `index`, from 0. Borrowed until the next of these calls. */
+struct slice fetch_field_at(struct fetch *fetch, const char *name, size_t index);
 
 /* What a Location of an answer from `base` names, with `query` (or NULL) added to it. It must stay
  * within the origin: ERR_HTTP_FORBIDDEN; ERR_SYNTAX when it is no URL. */

@@ -77,6 +77,58 @@ static int find_source(struct kv_tx *tx, const struct blob_mount *mount, struct 
     return err == ERR_NAME_UNKNOWN ? ERR_BLOB_UNKNOWN : err;
 }
 
+struct source_walk {
+    struct kv_tx *tx;
+    struct blob_source *source;
+    unsigned candidates, names;
+};
+
+#define SOURCE_FOUND  1
+#define SOURCE_ENOUGH 2
+
+static int look_in(struct slice name, uint64_t repo, void *arg)
+{
+    struct source_walk *walk = arg;
+    struct blob_source *source = walk->source;
+    struct object object;
+
+    if (walk->names == BLOB_SOURCE_NAMES || walk->candidates == BLOB_SOURCE_CANDIDATES)
+        return SOURCE_ENOUGH;
+    walk->names++;
+    if (!source->may_pull(name, source->arg))
+        return 0;
+    walk->candidates++;
+    int err = find(walk->tx, repo, &source->digest, &object);
+    if (err != 0)
+        return err == ERR_BLOB_UNKNOWN ? 0 : err;
+    source->found = arena_dup(source->arena, name);
+    return source->found.p != NULL ? SOURCE_FOUND : ERR_NO_MEMORY;
+}
+
+/* "team/" of "team/app": what shares layers stands together. */
+static struct slice namespace_of(struct slice name)
+{
+    while (name.n > 0 && name.p[name.n - 1] != '/')
+        name.n--;
+    return name;
+}
+
+/* What the target has itself is found here, too: it needs no other right. */
+int blob_find_source(struct kv_tx *tx, void *blob_source)
+{
+    struct blob_source *source = blob_source;
+    struct source_walk walk = {.tx = tx, .source = source};
+    struct slice near = namespace_of(source->repository);
+
+    source->found = slice_make(NULL, 0);
+    int err = repository_list(tx, near, BLOB_SOURCE_NAMES / 2, look_in, &walk);
+    if (err == 0 && near.n > 0)
+        err = repository_list(tx, SLICE(""), BLOB_SOURCE_NAMES / 2, look_in, &walk);
+    if (err == SOURCE_FOUND)
+        return 0;
+    return err < 0 ? err : ERR_BLOB_UNKNOWN;
+}
+
 int blob_mount(struct kv_tx *tx, void *blob_mount)
 {
     struct blob_mount *mount = blob_mount;

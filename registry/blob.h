@@ -7,6 +7,7 @@
 #ifndef REGISTRY_BLOB_H
 #define REGISTRY_BLOB_H
 
+#include "base/arena.h"
 #include "registry/link.h"
 
 struct blob_get {
@@ -24,6 +25,22 @@ struct blob_put {
 };
 /* Link a blob whose file is in place (the digest gate is held). Stages blob.pushed. */
 int blob_put(struct kv_tx *tx, void *blob_put) MUST_CHECK;
+
+#define BLOB_SOURCE_CANDIDATES 64  /* repositories that are asked for the blob */
+#define BLOB_SOURCE_NAMES      512 /* and names looked at to find those */
+
+/* A repository to mount a blob from, for who may not read all of them: one of at most
+ * BLOB_SOURCE_CANDIDATES that `may_pull`, those of the target's namespace first. */
+struct blob_source {
+    struct slice repository; /* the target */
+    struct digest digest;
+    bool (*may_pull)(struct slice repository, void *arg);
+    void *arg;
+    struct arena *arena; /* of the result */
+    struct slice found;  /* out */
+};
+/* ERR_BLOB_UNKNOWN: none of them has it. */
+int blob_find_source(struct kv_tx *tx, void *blob_source) MUST_CHECK;
 
 struct blob_mount {
     struct slice repository, actor;

@@ -273,6 +273,7 @@ static int bind_tags(struct kv_tx *tx, const struct put_state *s)
             .actor = put->actor,
             .tag = put->tags[i],
             .object = &s->object,
+            .verbs = put->verbs,
         };
 
         /* A row that cites its event cannot be read again in the same function. */

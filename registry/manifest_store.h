@@ -7,6 +7,7 @@
 #ifndef REGISTRY_MANIFEST_STORE_H
 #define REGISTRY_MANIFEST_STORE_H
 
+#include "auth/verb.h"
 #include "registry/link.h"
 #include "registry/manifest.h"
 #include "registry/reference.h"
@@ -41,6 +42,7 @@ struct manifest_put {
     const struct slice *tags; /* to bind, all or nothing; checked names */
     unsigned tags_n;
     struct tag_condition condition;
+    verb_bits verbs; /* what the caller may do in the repository; for the tags */
     bool allow_sparse;
     enum kv_lane lane;                        /* for push_manifest: of the commit */
     int (*also)(struct kv_tx *tx, void *arg); /* last, in the same transaction; NULL: nothing */
@@ -56,7 +58,8 @@ struct manifest_put {
 };
 /* Checks descriptors against this repository (present, sizes agree), publishes the object, links
  * it, writes use and referrer rows, binds the tags; stages manifest.pushed and tag.bound or
- * tag.moved. The same digest and tags again change nothing and stage nothing. */
+ * tag.moved. The same digest and tags again change nothing and stage nothing. ERR_DENIED: a tag may
+ * not be bound or moved, see tag_bind. */
 int manifest_put(struct kv_tx *tx, void *manifest_put) MUST_CHECK;
 
 struct manifest_delete {

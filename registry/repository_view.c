@@ -18,7 +18,7 @@ _Static_assert(TAG_MAX <= sizeof(((struct usage *)0)->after_tag), "a tag fits");
 struct walk {
     struct kv_tx *tx;
     struct repository_view_page *page;
-    unsigned rows;
+    unsigned rows, names;
 };
 
 static int count_tags(struct walk *walk, uint64_t repo, struct repository_view *view)
@@ -55,8 +55,18 @@ static int add_repository(struct slice name, uint64_t repo, void *arg)
     struct walk *walk = arg;
     struct repository_view_page *page = walk->page;
 
+    if (page->shows != NULL) {
+        bool is_last = ++walk->names == page->names_max;
+        if (is_last)
+            page->seen = arena_dup(page->arena, name);
+        if (is_last && page->seen.p == NULL)
+            return ERR_NO_MEMORY;
+        if (!page->shows(name, page->shows_arg))
+            return 0;
+    }
     if (page->n == page->limit || walk->rows > page->rows_max) {
         page->more = true;
+        page->seen = slice_make(NULL, 0);
         return 1;
     }
     struct repository_view *view = &page->repositories[page->n++];
@@ -69,12 +79,16 @@ int repository_view_list(struct kv_tx *tx, void *repository_view_page)
     struct repository_view_page *page = repository_view_page;
     struct walk walk = {.tx = tx, .page = page};
 
-    page->n = 0;
+    page->n = page->kept;
     page->more = false;
-    page->repositories = arena_alloc(page->arena, page->limit * sizeof(*page->repositories));
+    page->seen = slice_make(NULL, 0);
+    if (page->kept == 0)
+        page->repositories = arena_alloc(page->arena, page->limit * sizeof(*page->repositories));
     if (page->repositories == NULL)
         return ERR_NO_MEMORY;
-    int err = repository_list(tx, page->after, page->limit + 1, add_repository, &walk);
+    int err =
+        repository_list(tx, page->after, page->shows != NULL ? page->names_max : page->limit + 1,
+                        add_repository, &walk);
     return err < 0 ? err : 0;
 }
 

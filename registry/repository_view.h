@@ -19,6 +19,10 @@ struct repository_view {
 
 struct repository_view_page {
     struct slice after;
+    bool (*shows)(struct slice name, void *arg); /* NULL: all are shown */
+    void *shows_arg;
+    unsigned names_max;  /* with `shows`: names looked at in one run */
+    unsigned kept;       /* entries of earlier runs for the same page, which stay */
     unsigned limit;      /* repositories */
     unsigned rows_max;   /* tags looked at; the page ends early, after one repository at least */
     struct arena *arena; /* of the results */
@@ -26,6 +30,8 @@ struct repository_view_page {
     struct repository_view *repositories;
     unsigned n;
     bool more;
+    struct slice seen; /* it ended after names_max names, of which this was the last, and the page
+                          has room: run again with it as `after` and n as `kept`. Else p == NULL */
 };
 int repository_view_list(struct kv_tx *tx, void *repository_view_page) MUST_CHECK;
 

@@ -60,6 +60,8 @@ int tag_bind(struct kv_tx *tx, const struct tag_binding *binding)
         return 0;
     if (err != 0 && err != ERR_TAG_UNKNOWN)
         return err;
+    if ((binding->verbs & VERB_BIT(err == 0 ? VERB_MOVE_TAG : VERB_PUSH)) == 0)
+        return ERR_DENIED;
     if (err == 0) {
         err = get_target(tx, &row, &previous);
         if (err != 0)

@@ -6,6 +6,7 @@
 #ifndef REGISTRY_TAG_H
 #define REGISTRY_TAG_H
 
+#include "auth/verb.h"
 #include "storage/object.h"
 
 /* ERR_TAG_UNKNOWN. row->actor is borrowed. */
@@ -16,8 +17,11 @@ struct tag_binding {
     struct slice repository, actor; /* for the event */
     struct slice tag;
     const struct object *object; /* the manifest */
+    verb_bits verbs;             /* what the caller may do in this repository */
 };
-/* Stages tag.bound or tag.moved; the same binding again changes nothing. */
+/* Stages tag.bound or tag.moved; the same binding again changes nothing. Only here is it known
+ * which verb it takes: ERR_DENIED when a new name lacks VERB_PUSH, or one that is to move
+ * VERB_MOVE_TAG. */
 int tag_bind(struct kv_tx *tx, const struct tag_binding *binding) MUST_CHECK;
 
 struct tag_delete {

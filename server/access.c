@@ -13,8 +13,9 @@
 #define SLOW_NS UINT64_C(1000000000)
 
 /* Every status an answer can have; 499 stands for a client that left before it. */
-static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 408, 409, 411, 412,
-                               413, 414, 415, 416, 417, 429, 431, 499, 500, 501, 503, 505, 507};
+static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404,
+                               405, 408, 409, 411, 412, 413, 414, 415, 416, 417,
+                               429, 431, 499, 500, 501, 503, 505, 507};
 #define STATUSES (sizeof(statuses) / sizeof(statuses[0]))
 
 /* One row more than routes: requests that name no endpoint. */
@@ -98,7 +99,8 @@ void access_end(const struct request *r, int status, uint64_t bytes_in, uint64_t
     if (!is_logged(r, status, ns))
         return;
     snprintf(id, sizeof(id), "%016llx", (unsigned long long)r->id);
-    struct log_field fields[14];
+    char client[CLIENT_ADDRESS_TEXT_MAX];
+    struct log_field fields[16];
     unsigned n = 0;
     fields[n++] = LOG_CSTR("id", id);
     fields[n++] = LOG_CSTR("method", method_name(r->method));
@@ -107,7 +109,12 @@ void access_end(const struct request *r, int status, uint64_t bytes_in, uint64_t
     fields[n++] = LOG_U64("ms", ns / 1000000);
     fields[n++] = LOG_U64("in", bytes_in);
     fields[n++] = LOG_U64("out", bytes_out);
+    client_address_format(&r->client, client);
     fields[n++] = LOG_STR("actor", r->actor);
+    if (client[0] != '\0')
+        fields[n++] = LOG_CSTR("client", client);
+    if (r->client_certificate.n > 0)
+        fields[n++] = LOG_STR("certificate", r->client_certificate);
     if (r->repository.n > 0)
         fields[n++] = LOG_STR("repo", r->repository);
     if (r->argument.n > 0)

@@ -4,6 +4,7 @@
 #include "server/exchange.h"
 
 #include "base/mem.h"
+#include "server/credential.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ void exchange_reset(struct exchange *x)
 
     output_reset(&x->output);
     buf_fini(&x->body_bytes);
+    credential_unref(x->request.credential);
     if (x->body_reserved > 0)
         atomic_fetch_sub(&x->request.worker->server->body_bytes, x->body_reserved);
     if (x->answer_reserved > 0)

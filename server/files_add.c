@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "registry/push.h"
+#include "server/authorise.h"
 #include "server/files.h"
 
 #include <stdlib.h>
@@ -95,6 +96,10 @@ static void pushed(void *arg, int err, const struct fault *fault)
     }
     if (err == ERR_MANIFEST_BLOB_UNKNOWN && a->put.missing_n > 0) {
         explain_missing(a, &missing);
+        fault = &missing;
+    }
+    if (err == ERR_DENIED) {
+        authorise_explain(a->add->r, VERB_MOVE_TAG, &missing);
         fault = &missing;
     }
     if (err == 0) {
@@ -237,6 +242,7 @@ static void loaded(void *arg, int err, const struct fault *fault)
     a->put = (struct manifest_put){
         .repository = add->r->repository,
         .actor = add->r->actor,
+        .verbs = add->r->verbs,
         .tags = &add->tag,
         .tags_n = 1,
         .condition = {.must_match = exists, .must_not_exist = !exists},

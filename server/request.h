@@ -13,8 +13,10 @@
 
 #include <stdbool.h>
 
+#include "auth/identity.h"
 #include "base/arena.h"
 #include "base/fault.h"
+#include "server/client_address.h"
 #include "server/http_head.h"
 #include "server/worker.h"
 #include "storage/blob_file.h"
@@ -32,6 +34,7 @@ enum method {
 };
 const char *method_name(enum method method);
 
+struct credential;
 struct route;
 
 struct request {
@@ -47,6 +50,10 @@ struct request {
     struct slice query;  /* as sent, without '?' */
     struct slice host;
     bool is_http_10;
+    struct client_address client;    /* who connected, or whom a trusted proxy speaks for */
+    struct slice scheme;             /* "http" or "https", as the client sees it; static */
+    bool is_proxied;                 /* by a trusted proxy, which said so */
+    struct slice client_certificate; /* a SAN of the one it showed (tls.client_ca); else empty */
     const struct http_field *fields;
     unsigned fields_n;
 
@@ -60,10 +67,16 @@ struct request {
     struct slice argument;   /* the last captured part: reference, digest or upload id; not checked,
                                 on /v2 not decoded */
     struct slice rest;       /* what a route's <path> took; not decoded, not checked */
-    struct slice actor;      /* who asks; "anonymous" without authentication */
+    struct credential *credential;   /* this request's reference; NULL without authentication */
+    const struct identity *identity; /* who asks; never NULL in a handler */
+    verb_bits verbs;    /* what they may do in `repository`; all without authentication */
+    struct slice actor; /* the name of `identity`: in events, and whose an upload is */
+
+    void *state; /* the handler's own */
 
     bool gone; /* the client went away */
     unsigned holds;
+    unsigned retry_after_s;   /* of a 429; 0: soon */
     struct digest log_digest; /* for the access line; algorithm 0 = none */
     int err;                  /* of the answer, for the access line */
 };

@@ -83,12 +83,15 @@ static void add_fields(struct request *r, int err)
     if (status == 405 && r->route != NULL)
         add_allow(r, err);
     if (status == 429 || status == 503)
-        response_field(r, "Retry-After", SLICE("1"));
+        response_fieldf(r, "Retry-After", "%u", r->retry_after_s > 0 ? r->retry_after_s : 1);
 }
 
 static bool is_oci(const struct request *r)
 {
-    return r->route != NULL ? r->route->is_v2 : slice_starts_with(r->path, SLICE("/v2"));
+    if (r->route == NULL)
+        return slice_starts_with(r->path, SLICE("/v2"));
+    /* Clients of /v2 ask for tokens, and print what is in this document. */
+    return r->route->is_v2 || r->route->id == ROUTE_TOKEN;
 }
 
 #define SPARE_HEAD(media_type, fields, length)                                                     \

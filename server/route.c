@@ -12,8 +12,15 @@
 #include "server/handlers.h"
 
 #define X(id, pattern)
-#define M(route, method, handler) [ROUTE_##route][METHOD_##method] = handler,
+#define M(route, method, handler, right) [ROUTE_##route][METHOD_##method] = handler,
 static const handler_fn handlers[ROUTE_COUNT][METHOD_COUNT] = {
+#include "server/route.def"
+};
+#undef M
+
+/* A line without a right does not compile, so that no endpoint is open because nobody thought. */
+#define M(route, method, handler, right) [ROUTE_##route][METHOD_##method] = RIGHT_##right,
+static const enum route_right rights[ROUTE_COUNT][METHOD_COUNT] = {
 #include "server/route.def"
 };
 #undef M
@@ -30,6 +37,11 @@ const struct route routes[ROUTE_COUNT] = {
 handler_fn route_handler(const struct route *route, enum method method)
 {
     return handlers[route->id][method];
+}
+
+enum route_right route_right(const struct route *route, enum method method)
+{
+    return rights[route->id][method];
 }
 
 /* The last '/' before `end`; false when there is none. */

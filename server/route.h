@@ -17,6 +17,21 @@ enum route_id {
     ROUTE_COUNT
 };
 
+/* What a request needs to be served: see route.def. */
+enum route_right {
+    RIGHT_UNSET, /* there is no such method here */
+    RIGHT_NONE,
+    RIGHT_ANY,
+    RIGHT_CREDENTIAL,
+    RIGHT_SELF,
+    RIGHT_PULL,
+    RIGHT_PUSH,
+    RIGHT_DELETE,
+    RIGHT_METRICS,
+    RIGHT_ADMIN,
+    RIGHT_AUDIT
+};
+
 struct route {
     enum route_id id;
     const char *pattern; /* as in metrics and access lines */
@@ -37,6 +52,9 @@ const struct route *route_find(struct slice path, struct route_parts *parts);
 
 /* NULL: 405. */
 handler_fn route_handler(const struct route *route, enum method method);
+
+/* RIGHT_UNSET where there is no handler. */
+enum route_right route_right(const struct route *route, enum method method);
 
 /* "GET, HEAD" for an Allow field. */
 void route_allow(const struct route *route, struct buf *out);

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "server/networks.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -206,14 +207,17 @@ static int parse_string(const struct setting *setting, struct slice text, struct
     struct slice copy;
     int err = 0;
 
-    if (text.n == 0)
+    /* What is empty by default can be left empty. */
+    if (text.n == 0 && setting->text[0] != '\0')
         return fault_set(fault, ERR_CONFIG, "must not be empty");
     if (!is_printable(text))
         return fault_set(fault, ERR_CONFIG, "must be UTF-8 text without control characters");
     buf_init(&listen, LISTEN_MAX_BYTES);
-    if (strcmp(setting->name, "server.listen") == 0) {
+    if (text.n > 0 && strncmp(setting->name, "server.listen", 13) == 0) {
         err = setting_check_listen(text, &listen, fault);
         text = buf_slice(&listen);
+    } else if (text.n > 0 && strcmp(setting->name, "http.trusted_proxies") == 0) {
+        err = networks_check(text, fault);
     }
     if (err == 0) {
         copy = arena_dup(arena, text);

@@ -58,6 +58,20 @@ void v2_list_end(struct v2_list *list)
     json_object_end(&list->json);
 }
 
+void v2_list_keep(const struct v2_list *list, struct v2_list_mark *mark)
+{
+    *mark = (struct v2_list_mark){list->body.n, list->json.need_comma, list->given};
+}
+
+/* The last name stays: when the run that gave it is not the last, the next one gives another. */
+void v2_list_rewind(struct v2_list *list, const struct v2_list_mark *mark)
+{
+    list->body.n = mark->n;
+    list->json.need_comma = mark->need_comma;
+    list->given = mark->given;
+    list->more = false;
+}
+
 void v2_list_send(struct v2_list *list, int err, struct slice path)
 {
     struct request *r = list->r;

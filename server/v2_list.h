@@ -35,6 +35,15 @@ void v2_list_begin(struct v2_list *list, struct slice array);
 int v2_list_add(struct v2_list *list, struct slice name);
 void v2_list_end(struct v2_list *list);
 
+/* For lists that are read in steps: what is there now, and back to it. */
+struct v2_list_mark {
+    size_t n;
+    bool need_comma;
+    unsigned given;
+};
+void v2_list_keep(const struct v2_list *list, struct v2_list_mark *mark);
+void v2_list_rewind(struct v2_list *list, const struct v2_list_mark *mark);
+
 /* Answer, with a Link to `path` when there is more; lets go of the request. */
 void v2_list_send(struct v2_list *list, int err, struct slice path);
 

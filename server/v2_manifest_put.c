@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "registry/push.h"
+#include "server/authorise.h"
 #include "server/handlers.h"
 #include "server/v2.h"
 
@@ -95,7 +96,12 @@ static void send_created(struct manifest_write *write)
 static void answer(void *arg, int err, const struct fault *fault)
 {
     struct manifest_write *write = arg;
+    struct fault denied = FAULT_INIT;
 
+    if (err == ERR_DENIED) {
+        authorise_explain(write->r, VERB_MOVE_TAG, &denied);
+        fault = &denied;
+    }
     if (err == ERR_MANIFEST_BLOB_UNKNOWN && write->put.missing_n > 0)
         send_missing(write);
     else if (err == ERR_HTTP_PRECONDITION)
@@ -252,6 +258,7 @@ static int prepare(struct manifest_write *write, struct fault *fault)
     };
     write->put.repository = r->repository;
     write->put.actor = r->actor;
+    write->put.verbs = r->verbs;
     write->put.allow_sparse = settings->manifests_allow_sparse;
     int err = reference_parse(r->argument, &write->reference, fault);
     if (err == 0)

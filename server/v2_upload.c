@@ -16,6 +16,7 @@
 #include "registry/blob.h"
 #include "registry/push.h"
 #include "registry/reference.h"
+#include "server/authorise.h"
 #include "server/handlers.h"
 #include "server/upload_body.h"
 #include "server/v2.h"
@@ -30,6 +31,7 @@ struct upload_request {
     bool is_unnamed;                   /* single POST */
     struct blob_put put;
     struct blob_mount mount;
+    struct blob_source source;
 };
 
 static struct uploads *request_uploads(const struct request *r)
@@ -268,6 +270,49 @@ static void mounted(void *arg, int err)
     finish(u);
 }
 
+static void mount(struct upload_request *u)
+{
+    kv_write(u->r->worker->kv, KV_FRONT, blob_mount, &u->mount, mounted);
+}
+
+static void source_found(void *arg, int err)
+{
+    struct upload_request *u = CONTAINER_OF(arg, struct upload_request, source);
+
+    u->mount.from = u->source.found;
+    if (err == 0)
+        mount(u);
+    else
+        mounted(&u->mount, err);
+}
+
+static bool may_pull(struct slice repository, void *request)
+{
+    return authorise_can(request, VERB_PULL, repository);
+}
+
+/* From where the one who asks may pull, and nowhere else: what may not be read is as if it were not
+ * there. */
+static void start_mount(struct upload_request *u)
+{
+    struct request *r = u->r;
+
+    if (u->mount.from.n > 0 && !authorise_can(r, VERB_PULL, u->mount.from)) {
+        mounted(&u->mount, ERR_BLOB_UNKNOWN);
+    } else if (u->mount.from.n > 0 || authorise_sees_all(r)) {
+        mount(u);
+    } else {
+        u->source = (struct blob_source){
+            .repository = r->repository,
+            .digest = u->mount.digest,
+            .may_pull = may_pull,
+            .arg = r,
+            .arena = &r->arena,
+        };
+        kv_read(r->worker->kv, blob_find_source, &u->source, source_found);
+    }
+}
+
 /* ?mount=<digest>[&from=<name>]; ERR_NOT_FOUND when the request does not ask for it. */
 static int parse_mount(struct upload_request *u, struct fault *fault)
 {
@@ -322,7 +367,7 @@ void v2_uploads_post(struct request *r)
         return;
     int err = parse_mount(u, &fault);
     if (err == 0) {
-        kv_write(r->worker->kv, KV_FRONT, blob_mount, &u->mount, mounted);
+        start_mount(u);
         return;
     }
     if (err == ERR_NOT_FOUND)

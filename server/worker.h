@@ -10,10 +10,12 @@
 #include <event2/event.h>
 
 #include "base/pool.h"
+#include "server/client_address.h"
 #include "server/server.h"
 
 struct conn;
 struct event_waiter;
+struct gate_client;
 
 struct worker {
     struct server *server;
@@ -21,6 +23,7 @@ struct worker {
     struct event_base *base;
     struct queue *queue;
     struct kv_client *kv;
+    struct gate_client *gate;           /* NULL: authentication is off */
     const struct settings *settings;    /* this worker's reference to the current snapshot */
     struct conn *conns;                 /* all open ones, linked */
     atomic_uint load;                   /* connections, for the dispatcher */
@@ -33,8 +36,9 @@ struct worker {
 struct worker *worker_create(struct server *server, unsigned index,
                              const struct settings *settings);
 void worker_start(struct worker *worker);
-/* Hand over an accepted, non-blocking socket; the worker closes it. */
-void worker_give(struct worker *worker, int fd);
+/* Hand over an accepted, non-blocking socket of a client at `from`, which is to speak TLS or not;
+ * the worker closes it. */
+void worker_give(struct worker *worker, int fd, const struct client_address *from, bool is_tls);
 /* A new snapshot; the worker takes its own reference. */
 void worker_set_settings(struct worker *worker, const struct settings *settings);
 /* Idle connections close, busy ones after their answer. */

@@ -39,6 +39,7 @@
 #define INDEX_NAME    "index"
 #define BLOBS_NAME    "blobs"
 #define UPLOADS_NAME  "uploads"
+#define KEYS_NAME     "keys"
 
 /* linux/magic.h does not know these. */
 #define CIFS_MAGIC   0xff534d42u
@@ -536,4 +537,28 @@ int datadir_free_bytes(const struct datadir *dir, uint64_t *free_bytes, uint64_t
     *free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     *total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
     return 0;
+}
+
+/*
+ * The keys.
+ */
+
+int datadir_open_keys(const struct datadir *dir, bool create, int *fd, struct fault *fault)
+{
+    struct stat st;
+
+    *fd = -1;
+    if (!create && fstatat(dir->fd, KEYS_NAME, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT
+                   ? fault_set(fault, ERR_NOT_FOUND, "%s has no keys", dir->path)
+                   : fault_set_errno(fault, errno, "cannot look at %s/" KEYS_NAME, dir->path);
+    int err = open_folder(dir, KEYS_NAME, fd, fault);
+    /* Also when it was there: who made it may have been killed before this. */
+    if (err == 0 && create)
+        err = sync_dir(dir->fd, dir->path, fault);
+    if (err != 0 && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return err;
 }

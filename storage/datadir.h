@@ -6,6 +6,7 @@
  *   index/        the key-value store     blobs/<algorithm>/<2 hex>/<hex>
  *   uploads/      <id> and <id>.meta      control.sock, index.damaged (marker of a failed commit)
  *   restore.unfinished                    marker of a restore under way, or cut off
+ *   keys/         the server's own keys, once it needs some (auth/server_key.h)
  *
  * Only base names of our own making are ever opened under it. Main thread; the descriptors may be
  * used by any.
@@ -53,6 +54,11 @@ void datadir_drop_unborn_index(const struct datadir *dir);
 
 /* Ask the kernel to drop its cached pages of the index files. */
 void datadir_drop_index_cache(const struct datadir *dir);
+
+/* The folder of keys (mode 0700). Without `create` ERR_NOT_FOUND when there is none; with it, it is
+ * made, durably. The caller closes *fd. */
+int datadir_open_keys(const struct datadir *dir, bool create, int *fd,
+                      struct fault *fault) MUST_CHECK;
 
 /* Free bytes for unprivileged users on the file system. */
 int datadir_free_bytes(const struct datadir *dir, uint64_t *free_bytes, uint64_t *total_bytes,

@@ -29,6 +29,8 @@ enum field_tag {
     FIELD_FROM = 8,
     FIELD_SUBJECT = 9,
     FIELD_REASON = 10,
+    FIELD_KEY = 11,
+    FIELD_SIGNATURE = 12,
 };
 
 static const char *const type_names[] = {
@@ -134,6 +136,8 @@ void event_encode(struct buf *out, const struct event *event)
     add_field(out, FIELD_FROM, event->from);
     add_field(out, FIELD_SUBJECT, event->subject);
     add_field(out, FIELD_REASON, event->reason);
+    add_field(out, FIELD_KEY, event->key);
+    add_field(out, FIELD_SIGNATURE, event->signature);
 }
 
 /*
@@ -190,6 +194,12 @@ static int read_field(uint8_t tag, struct slice bytes, struct event *event)
         return 0;
     case FIELD_REASON:
         event->reason = bytes;
+        return 0;
+    case FIELD_KEY:
+        event->key = bytes;
+        return 0;
+    case FIELD_SIGNATURE:
+        event->signature = bytes;
         return 0;
     default:
         return 0;

@@ -56,9 +56,11 @@ struct event {
     struct digest previous; /* tag.moved: the digest before; algorithm 0 when none */
     struct slice media_type;
     uint64_t size;
-    struct slice from;    /* blob.mounted: the repository it came from */
-    struct slice subject; /* the account, group, token or key that it is about */
-    struct slice reason;  /* why, or what changed, in a word or a sentence */
+    struct slice from;      /* blob.mounted: the repository it came from */
+    struct slice subject;   /* the account, group, token or key that it is about */
+    struct slice reason;    /* why, or what changed, in a word or a sentence */
+    struct slice key;       /* log.signed, key.rotated: the public key, raw */
+    struct slice signature; /* log.signed */
 };
 
 void event_encode(struct buf *out, const struct event *event);

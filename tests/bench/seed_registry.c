@@ -204,6 +204,7 @@ static struct planted plant(struct seeder *seeder, const char *repository, const
         .size = body.n,
         .tags = &planting->tag,
         .tags_n = tag != NULL,
+        .verbs = VERB_BITS_ALL,
     };
     digest_compute(DIGEST_SHA256, body, &planting->put.digest);
     seeder->under_way++;

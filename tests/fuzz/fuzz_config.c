@@ -29,7 +29,7 @@ static void check_fault(const struct fault *fault)
 static void check_range(const struct settings *settings)
 {
 #define STRING(section, key, field, def, reloadable, help)                                         \
-    if (!settings->field || settings->field[0] == '\0')                                            \
+    if (!settings->field || (settings->field[0] == '\0' && sizeof(def) > 1))                       \
         abort();
 #define BOOL(section, key, field, def, reloadable, help)
 #define COUNT(section, key, field, def, min, max, reloadable, help)                                \

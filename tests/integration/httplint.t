@@ -66,6 +66,12 @@ REQUESTS = {
         ('GET', f'/api/v1/repos/lint/app/-/layers/{LAYER}', {'If-None-Match': f'"{LAYER}"'}, 304),
         ('GET', f'/api/v1/repos/lint/app/-/layers/{digest_of(IMAGE.config)}', {}, 415)],
     '/api/v1/events': [('GET', '/api/v1/events', {}, 200)],
+    '/api/v1/whoami': [('GET', '/api/v1/whoami', {}, 200)],
+    '/api/v1/access': [('GET', '/api/v1/access', {}, 404)],
+    '/api/v1/access/explain': [
+        ('GET', '/api/v1/access/explain?subject=a&verb=pull&repository=a', {}, 200)],
+    '/api/v1/keys': [('GET', '/api/v1/keys', {}, 404)],
+    '/token': [('GET', '/token', {}, 404)],
     '/files/<name><ref>/': [('GET', '/files/lint/files:1/', {}, 200),
                             ('GET', '/files/lint/files:1/', {'Accept': 'text/html'}, 200),
                             ('POST', '/files/lint/files:1/?publish', {}, 404)],

@@ -37,6 +37,7 @@ const char *fixture_index(const char *descriptors, const char *more);
 struct fixture_put {
     struct tag_condition condition;
     const char *const *tags; /* ends with NULL; instead of the one tag */
+    verb_bits without_verbs; /* that the caller has not */
     bool allow_sparse;
     bool as_file;             /* the bytes are a blob file */
     const char *content_type; /* NULL: none */

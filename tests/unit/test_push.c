@@ -232,6 +232,7 @@ static void begin_manifest(struct pushing *p, const char *text)
         .size = body.n,
         .tags = &p->tag,
         .tags_n = 1,
+        .verbs = VERB_BITS_ALL,
     };
     push_manifest(&store, client, body, &p->put, answered, &p->answer);
     p->answer.calling = false;

@@ -71,6 +71,29 @@ static void test_bind_and_move(void)
     CU_ASSERT_EQUAL(fixture_rows_since(&before).puts[KV_USE], 0);
 }
 
+/* The policy gives verbs; which one a binding takes depends on whether the name is there. */
+static void test_verbs(void)
+{
+    struct fixture_put no_move = {.without_verbs = VERB_BIT(VERB_MOVE_TAG)};
+    struct fixture_put only_move = {.without_verbs = VERB_BIT(VERB_PUSH)};
+    const char *const two[] = {"new", "latest", NULL};
+    struct fixture_put both = {.without_verbs = VERB_BIT(VERB_MOVE_TAG), .tags = two};
+
+    CU_ASSERT_EQUAL(fixture_blob_put("a", "cfg"), 0);
+    CU_ASSERT_EQUAL(fixture_manifest_put("a", "latest", image(0), &only_move), ERR_DENIED);
+    CU_ASSERT_EQUAL(fixture_manifest_get("a", "latest", image(0)), ERR_MANIFEST_UNKNOWN);
+    CU_ASSERT_EQUAL(fixture_manifest_put("a", "latest", image(0), &no_move), 0);
+    /* The same again moves nothing. */
+    CU_ASSERT_EQUAL(fixture_manifest_put("a", "latest", image(0), &no_move), 0);
+    CU_ASSERT_EQUAL(fixture_manifest_put("a", "latest", image(1), &no_move), ERR_DENIED);
+    CU_ASSERT_EQUAL(fixture_manifest_put("a", NULL, image(1), &both), ERR_DENIED);
+    /* All or nothing. */
+    CU_ASSERT_EQUAL(fixture_manifest_get("a", "latest", image(0)), 0);
+    CU_ASSERT_EQUAL(fixture_manifest_get("a", "new", image(1)), ERR_MANIFEST_UNKNOWN);
+    CU_ASSERT_EQUAL(fixture_manifest_put("a", "latest", image(1), &only_move), 0);
+    CU_ASSERT_EQUAL(fixture_manifest_get("a", "latest", image(1)), 0);
+}
+
 static void test_delete(void)
 {
     CU_ASSERT_EQUAL(fixture_tag_delete("a", "v1"), ERR_NAME_UNKNOWN);
@@ -168,6 +191,7 @@ void test_suites(void)
 {
     static const CU_TestInfo tests[] = {
         {"bind and move", test_bind_and_move},
+        {"verbs", test_verbs},
         {"delete", test_delete},
         {"conditional delete", test_conditional_delete},
         {"list", test_list},

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DESIGN: the cache is asked first, by a hash of the whole field value. What it does not know is
+ * verified: an access token of ours here, where it costs one signature, everything else by the
+ * log-in, which may need its password thread, a read of the index, or the keys of an issuer. The
+ * generation is taken before, so that what was revoked meanwhile is cached for nobody.
+ */
+#include "config.h"
+
+#include "server/authenticate.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/bearer.h"
+#include "server/client_address.h"
+#include "server/gate.h"
+
+/* The generation of what was made of a certificate: it never changes, and no Authorization value is
+ * looked up under it. */
+#define CERTIFICATES UINT64_MAX
+
+struct authentication {
+    struct request *r;
+    struct login_request login;
+    char address[CLIENT_ADDRESS_TEXT_MAX];
+    struct credential_key key;
+    bool is_cached; /* `key` is set, and the result is to be kept */
+    uint64_t generation;
+    struct authenticate_secret *given; /* NULL: the Authorization field */
+    authenticate_done_fn done;
+};
+
+/* Grows whenever something changes that an entry of the cache was made of. */
+static uint64_t generation_of(const struct gate *gate)
+{
+    return login_generation(gate->login) + policy_cell_version(gate->policies);
+}
+
+static void take_credential(struct request *r, struct credential *credential)
+{
+    credential_ref(credential);
+    credential_unref(r->credential);
+    r->credential = credential;
+    r->identity = credential_identity(credential);
+    r->actor = r->identity->name;
+}
+
+/* How long what was found may be relied on without asking again. */
+static int64_t cached_until(const struct request *r, const struct identity *identity,
+                            bool is_scoped)
+{
+    int64_t until_ms = INT64_MAX;
+
+    /* An access token says itself how long; a password or secret may be changed behind our back (in
+     * the htpasswd file). */
+    if (!is_scoped)
+        until_ms = clock_wall_ms() + (int64_t)r->worker->settings->auth_password_cache_ms;
+    if (identity->expires_ms != 0 && identity->expires_ms < until_ms)
+        until_ms = identity->expires_ms;
+    return until_ms;
+}
+
+static void keep(struct authentication *a, struct credential *credential)
+{
+    struct request *r = a->r;
+
+    if (a->is_cached)
+        credential_cache_put(
+            r->worker->gate->cache, &a->key, a->generation,
+            cached_until(r, credential_identity(credential), credential->is_scoped), credential);
+}
+
+static void logged_in(void *arg, int err, struct identity *identity)
+{
+    struct authentication *a = arg;
+    struct request *r = a->r;
+
+    if (err != 0)
+        log_info("login.refused", "a credential was refused", LOG_CSTR("error", err_name(err)),
+                 LOG_CSTR("reason", a->login.reason != NULL ? a->login.reason : ""),
+                 LOG_STR("user", a->login.user), LOG_CSTR("address", a->address));
+    r->retry_after_s = a->login.retry_after_s;
+    if (a->given != NULL)
+        a->given->means = a->login.means;
+    if (err == 0) {
+        struct credential *credential = credential_create_take(identity);
+        keep(a, credential);
+        take_credential(r, credential);
+        credential_unref(credential);
+    }
+    if (!r->gone)
+        a->done(r, err, &a->login.fault);
+    request_release(r);
+}
+
+static void log_in(struct authentication *a, struct slice user, struct slice secret)
+{
+    struct request *r = a->r;
+
+    client_address_format(&r->client, a->address); /* failures are counted by it */
+    a->login = (struct login_request){
+        .kv = r->worker->kv,
+        .user = user,
+        .secret = secret,
+        .address = slice_from_cstr(a->address),
+        .takes_refresh = a->given != NULL && a->given->takes_refresh,
+        .done = logged_in,
+        .arg = a,
+    };
+    request_hold(r);
+    login_check(r->worker->server->gate->login, &a->login);
+}
+
+static struct authentication *begin(struct request *r, authenticate_done_fn done)
+{
+    struct authentication *a = arena_alloc(&r->arena, sizeof(*a));
+
+    if (a == NULL) {
+        done(r, ERR_NO_MEMORY, NULL);
+        return NULL;
+    }
+    a->r = r;
+    a->done = done;
+    a->generation = generation_of(r->worker->server->gate);
+    return a;
+}
+
+void authenticate_secret(struct request *r, struct authenticate_secret *secret,
+                         authenticate_done_fn done)
+{
+    struct authentication *a = begin(r, done);
+
+    if (a == NULL)
+        return;
+    a->given = secret;
+    log_in(a, secret->user, secret->secret);
+}
+
+void authenticate_nobody(struct request *r)
+{
+    take_credential(r, r->worker->gate->nobody);
+}
+
+/* Who shows a certificate of an authority in tls.client_ca and no other credential is a user of the
+ * name that stands in it, "cert:" before it: no account can have that name. */
+static bool authenticate_certificate(struct request *r)
+{
+    struct credential_cache *cache = r->worker->gate->cache;
+    struct credential_key key;
+
+    if (r->client_certificate.n == 0)
+        return false;
+    struct slice name =
+        arena_printf(&r->arena, "cert:" SLICE_FMT, SLICE_ARG(r->client_certificate));
+    if (name.p == NULL || name.n > LOGIN_USER_MAX)
+        return false;
+    bool has_key = credential_cache_key(cache, name, &key);
+    struct credential *known =
+        has_key ? credential_cache_find(cache, &key, CERTIFICATES, clock_wall_ms()) : NULL;
+    if (known != NULL) {
+        take_credential(r, known);
+        return true;
+    }
+    struct credential *credential = credential_create_take(identity_create(
+        &(struct identity){.kind = IDENTITY_USER, .name = name, .limit = VERB_BITS_ALL}));
+    if (has_key)
+        credential_cache_put(cache, &key, CERTIFICATES, INT64_MAX, credential);
+    take_credential(r, credential);
+    credential_unref(credential);
+    return true;
+}
+
+/* p == NULL without one. Two are refused: who looks at the first and who looks at the last would
+ * see two different clients. */
+static int find_field(const struct request *r, struct slice *value, struct fault *fault)
+{
+    *value = slice_make(NULL, 0);
+    for (unsigned i = 0; i < r->fields_n; i++) {
+        if (!slice_eq(r->fields[i].name, SLICE("authorization")))
+            continue;
+        if (value->p != NULL)
+            return fault_set(fault, ERR_HTTP_BAD_REQUEST,
+                             "there is more than one Authorization field");
+        *value = r->fields[i].value;
+    }
+    return 0;
+}
+
+int authenticate_field(struct request *r, struct authorization *authorization, struct fault *fault)
+{
+    struct slice value;
+    int err = find_field(r, &value, fault);
+
+    *authorization = (struct authorization){.scheme = AUTHORIZATION_NONE};
+    return err == 0 && value.p != NULL ? authorization_parse(&r->arena, value, authorization, fault)
+                                       : err;
+}
+
+static void verify(struct authentication *a, const struct authorization *authorization)
+{
+    struct request *r = a->r;
+    struct credential *credential;
+    struct fault fault = FAULT_INIT;
+
+    if (authorization->scheme == AUTHORIZATION_BASIC) {
+        log_in(a, authorization->user, authorization->secret);
+        return;
+    }
+    int err = bearer_verify(r->worker->server->gate, r->worker->settings, authorization->secret,
+                            &r->arena, &credential, &fault);
+    if (err == ERR_NOT_FOUND) {
+        /* None of ours: a secret of Tidemark, or the token of an issuer. */
+        log_in(a, slice_make(NULL, 0), authorization->secret);
+        return;
+    }
+    if (err == 0) {
+        keep(a, credential);
+        take_credential(r, credential);
+        credential_unref(credential);
+    }
+    a->done(r, err, &fault);
+}
+
+void authenticate(struct request *r, authenticate_done_fn done)
+{
+    struct gate_client *client = r->worker->gate;
+    struct authorization authorization;
+    struct credential_key key;
+    struct fault fault = FAULT_INIT;
+    struct slice value;
+
+    int err = find_field(r, &value, &fault);
+    if (err == 0 && value.p == NULL && !authenticate_certificate(r))
+        authenticate_nobody(r);
+    if (err != 0 || value.p == NULL) {
+        done(r, err, &fault);
+        return;
+    }
+    bool has_key = credential_cache_key(client->cache, value, &key);
+    struct credential *known =
+        has_key ? credential_cache_find(client->cache, &key, generation_of(client->gate),
+                                        clock_wall_ms())
+                : NULL;
+    if (known != NULL) {
+        take_credential(r, known);
+        done(r, 0, NULL);
+        return;
+    }
+    err = authorization_parse(&r->arena, value, &authorization, &fault);
+    if (err != 0) {
+        done(r, err, &fault);
+        return;
+    }
+    struct authentication *a = begin(r, done);
+    if (a == NULL)
+        return;
+    a->is_cached = has_key;
+    a->key = key;
+    verify(a, &authorization);
+}
