@@ -223,14 +223,14 @@ static void verify(struct authentication *a, const struct authorization *authori
     a->done(r, err, &fault);
 }
 
-/* A password that is known does not open while its account is locked out: or guesses would go on, and
- * the right one would show. */
+/* A password that is known does not open while its account is locked out: or guesses would go on,
+ * and the right one would show. */
 static struct credential *find_known(const struct request *r, const struct credential_key *key)
 {
     struct gate_client *client = r->worker->gate;
     char address[CLIENT_ADDRESS_TEXT_MAX];
-    struct credential *known = credential_cache_find(client->cache, key,
-                                                     generation_of(client->gate), clock_wall_ms());
+    struct credential *known =
+        credential_cache_find(client->cache, key, generation_of(client->gate), clock_wall_ms());
 
     if (known == NULL || !known->is_password)
         return known;
