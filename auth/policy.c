@@ -129,9 +129,9 @@ verb_bits policy_verbs(const struct policy *policy, const struct identity *ident
     for (unsigned i = 0; policy != NULL && i < policy->bindings_n; i++) {
         const struct binding *binding = &policy->bindings[i];
 
-        /* Where it adds nothing there is no need to look. */
-        if ((binding->role->verbs & ~verbs) != 0 && covers(&binding->scope, repository) &&
-            find_subject(&binding->scope, identity) != NULL)
+        /* The cheapest question first: most bindings are about others. */
+        if ((binding->role->verbs & ~verbs) != 0 &&
+            find_subject(&binding->scope, identity) != NULL && covers(&binding->scope, repository))
             verbs |= binding->role->verbs;
     }
     return verbs & identity->limit;

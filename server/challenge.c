@@ -27,7 +27,7 @@ static void add_realm(const struct request *r, struct buf *out)
     if (settings->auth_realm[0] != '\0')
         add_escaped(out, settings->auth_realm);
     else
-        buf_addf(out, "http://" SLICE_FMT "/token",
+        buf_addf(out, SLICE_FMT "://" SLICE_FMT "/token", SLICE_ARG(r->scheme),
                  SLICE_ARG(r->host.n > 0 ? r->host : SLICE("localhost")));
     buf_add(out, SLICE("\",service=\""));
     add_escaped(out, settings->auth_service);
@@ -93,9 +93,12 @@ void challenge_send(struct request *r, const struct fault *fault)
     add_scope(r, &value);
     add_error(r, &value);
     /* Who is at /token already needs another credential, not a token. */
-    if (!value.overflow && (r->route == NULL || r->route->id != ROUTE_TOKEN))
+    bool is_token = r->route != NULL && r->route->id == ROUTE_TOKEN;
+    bool wants_token = !is_token && r->worker->settings->auth_challenge != AUTH_CHALLENGE_BASIC;
+    if (wants_token && !value.overflow)
         response_field(r, "WWW-Authenticate", buf_slice(&value));
     buf_fini(&value);
-    response_field(r, "WWW-Authenticate", SLICE("Basic realm=\"tidemark\", charset=\"UTF-8\""));
+    if (!wants_token || r->worker->settings->auth_challenge != AUTH_CHALLENGE_TOKEN)
+        response_field(r, "WWW-Authenticate", SLICE("Basic realm=\"tidemark\", charset=\"UTF-8\""));
     response_send_error(r, ERR_UNAUTHORIZED, fault, SLICE(""));
 }

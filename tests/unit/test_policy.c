@@ -8,6 +8,7 @@
 
 #include <CUnit/CUnit.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,47 @@ static void test_cell(void)
     policy_cell_destroy(cell);
 }
 
+#define THREADS 3
+#define ROUNDS  3000
+
+/* Takes the policy again and again; what it holds stays whole, and versions only go up. */
+static void *take_turns(void *arg)
+{
+    struct policy_cell *cell = arg;
+    uint64_t last = 0;
+    bool ok = true;
+
+    while (last < ROUNDS) {
+        uint64_t version = policy_cell_version(cell);
+        struct policy *policy = policy_cell_get(cell);
+
+        ok &= version >= last && (policy != NULL || version == 0);
+        if (policy != NULL)
+            ok &= slice_eq(policy_document(policy), SLICE("{}"));
+        policy_unref(policy);
+        last = version;
+    }
+    return ok ? cell : NULL;
+}
+
+static void test_cell_threads(void)
+{
+    struct policy_cell *cell = policy_cell_create();
+    pthread_t threads[THREADS];
+
+    for (unsigned i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, take_turns, cell), 0);
+    for (uint64_t version = 1; version <= ROUNDS; version++)
+        policy_cell_set_take(cell, parsed("{}"), version);
+    for (unsigned i = 0; i < THREADS; i++) {
+        void *result = NULL;
+
+        pthread_join(threads[i], &result);
+        CU_ASSERT_PTR_EQUAL(result, cell);
+    }
+    policy_cell_destroy(cell);
+}
+
 static void test_identity_copy(void)
 {
     struct slice groups[] = {SLICE("a"), SLICE("bc")}, globs[] = {SLICE("x/**")};
@@ -370,5 +412,6 @@ void test_suites(void)
     CU_add_test(suite, "which line decided", test_explain);
     CU_add_test(suite, "what is refused, and where", test_refused);
     CU_add_test(suite, "the policy in force", test_cell);
+    CU_add_test(suite, "the policy in force, replaced while it is used", test_cell_threads);
     CU_add_test(suite, "a copy of an identity", test_identity_copy);
 }
