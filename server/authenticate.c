@@ -248,7 +248,9 @@ void authenticate(struct request *r, authenticate_done_fn done)
         return;
     }
     err = authorization_parse(&r->arena, value, &authorization, &fault);
-    if (err != 0) {
+    if (err == 0 && authorization.scheme == AUTHORIZATION_NONE)
+        authenticate_nobody(r);
+    if (err != 0 || authorization.scheme == AUTHORIZATION_NONE) {
         done(r, err, &fault);
         return;
     }

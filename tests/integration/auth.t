@@ -457,7 +457,7 @@ BAD_FIELDS = (
     ('a line end in the name', plain('dev\r\nX-Evil: 1:pw'), 400),
     ('a NUL in the name', plain('dev\0:pw'), 400), ('DEL in the name', plain('d\x7fv:pw'), 400),
     ('no UTF-8', plain(b'd\xffv:pw'), 400), ('a long name', plain('a' * 256 + ':pw'), 400),
-    ('a NUL in the password', plain('dev:a\0b'), 400), ('an empty name', plain(':pw'), 401),
+    ('a NUL in the password', plain('dev:a\0b'), 400), ('an empty name', plain(':pw'), 401), ('nothing but a colon', plain(':'), 401),
     ('an empty password', plain('dev:'), 401), ('an unknown user', plain('who:' + PASSWORD), 401),
     ('Bearer and nothing', 'Bearer ', 400), ('Bearer with spaces', 'Bearer a b', 400),
     ('Bearer with quotes', 'Bearer "a"', 400), ('Bearer =', 'Bearer ==', 400),
