@@ -27,7 +27,8 @@ enum jwk_algorithm {
     JWK_EDDSA,
 };
 
-/* "RS256" ...; parse is false for any other (RFC 7518 section 3.1: names are case-sensitive). */
+/* "RS256" ...; parse is false for any other (RFC 7518 section 3.1: names are case-sensitive). EdDSA
+ * has a second name, "Ed25519". */
 const char *jwk_algorithm_name(enum jwk_algorithm algorithm);
 bool jwk_algorithm_parse(struct slice text, enum jwk_algorithm *algorithm);
 

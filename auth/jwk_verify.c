@@ -31,7 +31,8 @@ bool jwk_algorithm_parse(struct slice text, enum jwk_algorithm *algorithm)
             return true;
         }
     }
-    return false;
+    *algorithm = JWK_EDDSA;
+    return slice_eq(text, SLICE("Ed25519")); /* RFC 9864 section 2.2: its new name */
 }
 
 struct slice jwk_kid(const struct jwk *key)

@@ -37,6 +37,7 @@ struct server_keys {
     pthread_mutex_t mutex;
     struct server_key *key[SERVER_KEYS_MAX]; /* newest first */
     unsigned n;
+    atomic_bool made; /* one is new and nobody has asked yet */
 };
 
 /*
@@ -197,7 +198,13 @@ static int add_new(struct server_keys *keys, int64_t now_ms, struct fault *fault
     keys->key[0] = key;
     keys->n++;
     pthread_mutex_unlock(&keys->mutex);
+    atomic_store(&keys->made, true);
     return 0;
+}
+
+bool server_keys_take_made(struct server_keys *keys)
+{
+    return atomic_exchange(&keys->made, false);
 }
 
 /* The oldest, when the one after it has signed for so long that no token of the oldest lives. */
@@ -239,6 +246,11 @@ int server_keys_rotate(struct server_keys *keys, int64_t now_ms, bool now, bool 
         err = add_new(keys, now_ms, fault);
     *made = err == 0 && due;
     return err;
+}
+
+void server_keys_configure(struct server_keys *keys, const struct server_keys_options *options)
+{
+    keys->options = *options;
 }
 
 int server_keys_open(const struct datadir *dir, const struct server_keys_options *options,
@@ -349,6 +361,8 @@ int server_keys_check(const struct datadir *dir, void (*each)(const char *what, 
     DIR *list;
     int fd, err = datadir_open_keys(dir, false, &fd, fault);
 
+    if (err == ERR_NOT_FOUND && fault != NULL)
+        *fault = (struct fault)FAULT_INIT; /* no keys are no failure */
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
     list = dir_list_open(fd, ".");

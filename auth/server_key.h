@@ -37,6 +37,9 @@ void server_keys_close(struct server_keys *keys); /* NULL does nothing */
 /* Does the data directory have keys? Without opening them. */
 bool server_keys_exist(const struct datadir *dir);
 
+/* Other options from now on. Same thread as rotate. */
+void server_keys_configure(struct server_keys *keys, const struct server_keys_options *options);
+
 /* Looks at every file, changes nothing: for fsck. `each` gets a sentence for each that is wrong. */
 int server_keys_check(const struct datadir *dir, void (*each)(const char *what, void *arg),
                       void *arg, struct fault *fault) MUST_CHECK;
@@ -46,6 +49,9 @@ int server_keys_check(const struct datadir *dir, void (*each)(const char *what, 
  */
 int server_keys_rotate(struct server_keys *keys, int64_t now_ms, bool now, bool *made,
                        struct fault *fault) MUST_CHECK;
+
+/* Was a key made (at the start or by rotate) since this was asked last? For who records it. */
+bool server_keys_take_made(struct server_keys *keys);
 
 /* The document of GET /api/v1/keys: a JWK Set, newest first. */
 void server_keys_format(struct server_keys *keys, struct buf *out);

@@ -178,6 +178,8 @@ static int check_all(struct fsck *f)
     int err = kv_read_sync(f->store->kv, check_snapshot, f);
     for (size_t i = 0; i < f->suspects_n && err == 0; i++)
         err = check_suspect(f, &f->suspects[i]);
+    if (err == 0)
+        err = fsck_check_keys(f);
     return err != 0 ? err : blob_file_each(f->store->files, check_found_file, f, f->fault);
 }
 

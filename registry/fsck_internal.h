@@ -2,7 +2,7 @@
 /*
  * What the files of the check share: fsck.c (the run, and the blob files), fsck_table.c (what it
  * remembers of repositories and objects), fsck_rows.c (one check for each family), fsck_account.c
- * (those of accounts and their secrets) and fsck_manifest.c (what the manifests say). Nobody else
+ * (those of accounts and their secrets), fsck_key.c (keys and what they signed) and fsck_manifest.c (what the manifests say). Nobody else
  * includes it.
  *
  * Functions that return an int give the engine's errors; what they find wrong in the store is
@@ -12,6 +12,7 @@
 #define REGISTRY_FSCK_INTERNAL_H
 
 #include "registry/fsck.h"
+#include "storage/event.h"
 #include "storage/rows.h"
 
 struct fsck_repository {
@@ -98,5 +99,10 @@ int fsck_check_policy(struct fsck *f, const struct key_fields *key, struct slice
 /* fsck_manifest.c */
 /* What a linked manifest says against the use and referrer rows of its repository. */
 int fsck_check_manifest(struct fsck *f, uint64_t repo, uint64_t obj) MUST_CHECK;
+
+/* fsck_key.c */
+/* A log.signed event of the snapshot. */
+void fsck_check_signature(struct fsck *f, uint64_t number, const struct event *event);
+int fsck_check_keys(struct fsck *f) MUST_CHECK;
 
 #endif

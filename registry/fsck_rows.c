@@ -95,6 +95,8 @@ static void check_event(struct fsck *f, const struct key_fields *key, struct sli
                        (ull)number);
         else if (event_decode(record, &event) != 0)
             fsck_error(f, "event %llu does not decode", (ull)number);
+        else if (event.type == EVENT_LOG_SIGNED)
+            fsck_check_signature(f, number, &event);
         memcpy(hash, stored, EVENT_HASH_SIZE);
     }
     f->event_last = number;

@@ -3,6 +3,7 @@
 
 #include "server/event_reader.h"
 
+#include "base/base64url.h"
 #include "registry/reference.h"
 #include "server/api.h"
 #include "storage/event.h"
@@ -14,6 +15,19 @@
 #define OUT_MAX (EVENT_READER_BYTES + 8u * KV_VALUE_MAX)
 
 _Static_assert(EVENT_TYPE_LAST < 64, "types fit the mask");
+
+/* As keys and signatures are written elsewhere: base64url. */
+static void write_bytes(struct json_writer *w, const char *name, struct slice bytes)
+{
+    struct buf text;
+
+    if (bytes.n == 0)
+        return;
+    buf_init(&text, BASE64URL_SIZE(bytes.n));
+    base64url_encode(&text, bytes);
+    api_text(w, name, buf_slice(&text));
+    buf_fini(&text);
+}
 
 static void write_event(struct buf *out, const struct event *event)
 {
@@ -36,6 +50,8 @@ static void write_event(struct buf *out, const struct event *event)
     api_text(&w, "from", event->from);
     api_text(&w, "subject", event->subject);
     api_text(&w, "reason", event->reason);
+    write_bytes(&w, "key", event->key);
+    write_bytes(&w, "signature", event->signature);
     json_object_end(&w);
 }
 

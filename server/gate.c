@@ -86,12 +86,17 @@ static int load_policy(struct gate *gate, const struct settings *settings, struc
  * Beginning and end.
  */
 
-static int open_keys(struct gate *gate, const struct settings *settings, struct fault *fault)
+static struct server_keys_options keys_options_of(const struct settings *settings)
 {
-    const struct server_keys_options options = {
+    return (struct server_keys_options){
         .rotation_ms = settings->auth_key_rotation_ms,
         .keep_ms = settings->auth_token_ttl_ms + CLOCK_SKEW_MS,
     };
+}
+
+static int open_keys(struct gate *gate, const struct settings *settings, struct fault *fault)
+{
+    const struct server_keys_options options = keys_options_of(settings);
 
     return server_keys_open(&gate->store->dir, &options, clock_wall_ms(), &gate->keys, fault);
 }
@@ -146,7 +151,10 @@ void gate_configure(struct gate *gate, const struct settings *settings)
 {
     const struct login_options options = login_options_of(settings);
 
+    const struct server_keys_options keys = keys_options_of(settings);
+
     login_configure(gate->login, &options);
+    server_keys_configure(gate->keys, &keys);
     gate->poll_s = settings->auth_htpasswd_check_ms / 1000;
 }
 

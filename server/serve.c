@@ -7,6 +7,8 @@
 
 #include "server/serve.h"
 
+#include "auth/server_key.h"
+#include "base/clock.h"
 #include "base/fatal.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,9 +20,12 @@
 #include "server/gate.h"
 #include "server/gauges.h"
 #include "server/listener.h"
+#include "server/log_signer.h"
 #include "server/notify.h"
 #include "server/open_store.h"
 #include "server/refusal.h"
+#include "server/tls_files.h"
+#include "server/tls_session.h"
 #include "server/token_sweeper.h"
 #include "server/worker.h"
 
@@ -48,6 +53,8 @@ struct process {
     struct draft_sweeper *drafts;
     struct token_sweeper *tokens;
     struct clock_watch *clock;
+    struct log_signer *signer; /* NULL: there are no keys */
+    struct server_keys *keys;  /* NULL: the gate has them, or there are none */
     struct event *term, *interrupt, *hangup, *second, *minute, *drain;
     uint64_t drain_left_ms;
 };
@@ -101,7 +108,8 @@ static void limit_connections(struct process *process)
 {
     const struct settings *settings = process->settings;
 
-    listeners_set_limits(process->listeners, connections_max(settings), connect_rate_of(settings));
+    listeners_set_limits(process->listeners, settings, connections_max(settings),
+                         connect_rate_of(settings));
 }
 
 static void swap_settings(struct process *process, const struct settings *settings)
@@ -142,6 +150,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
         swap_settings(process, settings);
         log_info("server.reload", "the new configuration is in use");
     }
+    if (process->server.tls != NULL)
+        tls_files_reload(process->server.tls);
     notify("READY=1");
 }
 
@@ -196,6 +206,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     clock_watch_look(process->clock);
     if (process->server.gate != NULL)
         gate_look(process->server.gate);
+    if (process->server.tls != NULL)
+        tls_files_look(process->server.tls);
     uploads_measure(process->store.uploads);
     uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
@@ -209,6 +221,8 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
     kv_reader_check(process->store.kv);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
     token_sweeper_start(process->tokens, process->settings->auth_expiry_warning_ms);
+    if (process->signer != NULL)
+        log_signer_look(process->signer);
 }
 
 /*
@@ -335,6 +349,39 @@ static void abandon_gate(struct process *process)
     gate_close(process->server.gate);
 }
 
+/* Also without authentication, when there are keys from a time with it: the log goes on being
+ * signed. Keys that cannot be read then stop nobody. */
+static void start_signing(struct process *process)
+{
+    const struct server_keys_options forever = {.rotation_ms = 0, .keep_ms = INT64_MAX};
+    struct server_keys *keys = process->server.gate != NULL ? process->server.gate->keys : NULL;
+    struct fault fault = FAULT_INIT;
+
+    if (keys == NULL && server_keys_exist(&process->store.dir)) {
+        int err = server_keys_open(&process->store.dir, &forever, clock_wall_ms(), &process->keys,
+                                   &fault);
+        if (err != 0)
+            log_warn("log.signed", "the event log is not signed, because its keys cannot be read",
+                     LOG_CSTR("why", fault_text(&fault, err)));
+        keys = process->keys;
+    }
+    if (keys != NULL)
+        process->signer = log_signer_create(process->base, process->store.kv, keys);
+}
+
+static void stop_signing(struct process *process)
+{
+    log_signer_destroy(process->signer);
+    server_keys_close(process->keys);
+}
+
+static int open_tls(struct process *process, struct fault *fault)
+{
+    if (process->settings->tls_certificate[0] == '\0')
+        return 0;
+    return tls_files_open(process->settings, &process->server.tls, fault);
+}
+
 static int serve_store(struct process *process)
 {
     struct fault fault = FAULT_INIT;
@@ -343,7 +390,9 @@ static int serve_store(struct process *process)
     if (err == 0)
         err = open_gate(process, &fault);
     if (err == 0)
-        err = listeners_open(&process->server, process->base, process->settings->server_listen,
+        err = open_tls(process, &fault);
+    if (err == 0)
+        err = listeners_open(&process->server, process->base, process->settings,
                              &process->listeners, &fault);
     if (err == 0)
         err = control_start(&process->store, process->settings->index_copy_timeout_ms,
@@ -352,6 +401,7 @@ static int serve_store(struct process *process)
         if (process->listeners != NULL)
             listeners_close(process->listeners);
         abandon_gate(process);
+        tls_files_close(process->server.tls);
         event_base_free(process->base);
         return complain(&fault, err);
     }
@@ -359,6 +409,7 @@ static int serve_store(struct process *process)
     process->drafts = draft_sweeper_create(process->base, process->store.kv);
     process->tokens = token_sweeper_create(process->base, process->store.kv);
     process->clock = clock_watch_create(process->base, process->store.kv);
+    start_signing(process);
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
@@ -377,8 +428,10 @@ static int serve_store(struct process *process)
     draft_sweeper_destroy(process->drafts);
     token_sweeper_destroy(process->tokens);
     stop_workers(&process->server);
+    stop_signing(process);
     digest_gate_destroy(process->server.tag_gate);
     gate_close(process->server.gate);
+    tls_files_close(process->server.tls);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;
@@ -393,6 +446,7 @@ static int serve(struct process *process)
     process->server.store = &process->store;
     access_register();
     refusal_register();
+    tls_session_register();
     gauges_register(&process->server);
     process->base = event_base_new();
     if (process->base == NULL)

@@ -5,6 +5,7 @@ Nothing of the program is used for it: the index is dumped with LMDB's own tool 
 docs/STORAGE.md says.
 """
 
+import base64
 import hashlib
 import json
 import struct
@@ -21,6 +22,7 @@ TYPES = {1: 'repo.created', 2: 'blob.pushed', 3: 'blob.mounted', 4: 'blob.delete
          21: 'policy.changed', 22: 'key.rotated', 23: 'log.signed', 24: 'access.refused'}
 TEXTS = {1: 'actor', 2: 'repository', 3: 'tag', 6: 'mediaType', 8: 'from', 9: 'subject',
          10: 'reason'}
+BYTES = {11: 'key', 12: 'signature'}
 DIGESTS = {4: 'digest', 5: 'previous'}
 ALGORITHMS = {1: 'sha256', 2: 'sha512'}
 EVENT_FAMILY = 'f0'
@@ -80,6 +82,8 @@ def decoded(record):
             event[TEXTS[tag]] = field.decode()
         elif tag in DIGESTS:
             event[DIGESTS[tag]] = f'{ALGORITHMS[field[0]]}:{field[1:].hex()}'
+        elif tag in BYTES:
+            event[BYTES[tag]] = base64.urlsafe_b64encode(field).rstrip(b'=').decode()
         elif tag == 7:
             event['size'], = struct.unpack('>Q', field)
     return event
