@@ -9,6 +9,7 @@
 #include "config.h"
 #include "auth/htpasswd.h"
 
+#include "auth/account.h"
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -19,8 +20,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define NAME_MAX_BYTES 128
 
 struct line {
     struct slice name, hash; /* in the text */
@@ -45,20 +44,6 @@ struct htpasswd {
  * Lines.
  */
 
-static bool is_name(struct slice name)
-{
-    if (name.n == 0 || name.n > NAME_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-        if (!is_plain && (i == 0 || memchr("._@+-", c, 5) == NULL))
-            return false;
-    }
-    return true;
-}
-
 /* "name:hash". The fault says what is wrong, but never shows the line: there is a hash in it. */
 static int parse_line(struct slice text, struct line *line, unsigned *cost, struct fault *fault)
 {
@@ -68,10 +53,8 @@ static int parse_line(struct slice text, struct line *line, unsigned *cost, stru
         return fault_set(fault, ERR_CONFIG, "there is no colon; a line is name:hash");
     line->name = slice_sub(text, 0, colon);
     line->hash = slice_sub(text, colon + 1, text.n);
-    if (!is_name(line->name))
-        return fault_set(fault, ERR_CONFIG,
-                         "the name is empty, too long, or has other characters than letters, "
-                         "digits and . _ @ + -");
+    if (account_name_check(line->name, ACCOUNT_USER, fault) != 0)
+        return ERR_CONFIG;
     if (password_hash_parse(line->hash, cost, fault) != 0)
         return ERR_CONFIG;
     return 0;

@@ -109,6 +109,8 @@ static void accept_password(struct login_request *r, const struct row_account *r
     };
 
     if (r->has_account && row->disabled) {
+        r->reason = "disabled";
+        login_record_failure(r, r->user);
         refuse(r, "disabled", "the account is disabled");
         return;
     }
@@ -129,8 +131,7 @@ static void compare(struct pool_job *job)
     const struct login_options options = login_options_now(r->login);
     const struct slice hash = slice_from_cstr(r->hash);
 
-    r->wait_ms =
-        lockout_wait(r->login->lockout, &options.lockout, r->user, r->address, clock_mono_ms());
+    r->wait_ms = login_wait_ms(r->login, r->user, r->address);
     if (r->wait_ms > 0)
         return;
     /* The same password may have waited here several times. */
@@ -151,12 +152,10 @@ static void compared(struct pool_job *job)
     if (r->wait_ms > 0) {
         refuse_for_now(r, "locked", r->wait_ms);
     } else if (!r->is_right) {
-        const bool is_known = r->hash[0] != '\0' || r->has_account;
-
         r->reason = r->hash[0] != '\0' ? "wrong-password"
                     : r->has_account   ? "no-password"
                                        : "unknown-user";
-        login_record_failure(r, is_known);
+        login_record_failure(r, r->hash[0] != '\0' || r->has_account ? r->user : SLICE(""));
         refuse(r, r->reason, wrong_text);
     } else {
         lockout_succeeded(r->login->lockout, r->user, r->address);
@@ -198,15 +197,13 @@ static void account_read(void *arg, int err)
 
 static void check_password(struct login_request *r)
 {
-    const struct login_options options = login_options_now(r->login);
     uint64_t wait_ms;
 
     if (r->user.n == 0 || r->secret.n == 0) {
         refuse(r, "no-password-given", wrong_text);
         return;
     }
-    wait_ms =
-        lockout_wait(r->login->lockout, &options.lockout, r->user, r->address, clock_mono_ms());
+    wait_ms = login_wait_ms(r->login, r->user, r->address);
     if (wait_ms > 0)
         refuse_for_now(r, "locked", wait_ms);
     else
@@ -233,20 +230,22 @@ static int read_token(struct kv_tx *tx, void *arg)
     return err;
 }
 
-static void refuse_token(struct login_request *r, const char *reason, const char *text)
+/* `account` is the token's, or empty. */
+static void refuse_token(struct login_request *r, const char *reason, struct slice account,
+                         const char *text)
 {
     r->reason = reason;
-    login_record_failure(r, false);
+    login_record_failure(r, account);
     refuse(r, reason, text);
 }
 
-static void refuse_expired(struct login_request *r, int64_t expires_ms)
+static void refuse_expired(struct login_request *r, const struct row_token *row)
 {
     char when[CLOCK_RFC3339_MAX], text[96];
 
-    clock_format_rfc3339(expires_ms, when);
+    clock_format_rfc3339(row->expires_ms, when);
     snprintf(text, sizeof(text), "the token expired at %s; make a new one", when);
-    refuse_token(r, "expired", text);
+    refuse_token(r, "expired", row->account, text);
 }
 
 static void accept_token(struct login_request *r, const struct row_token *row,
@@ -298,7 +297,7 @@ static void used_bootstrap(void *arg, int err)
     };
 
     if (err == ERR_TOKEN_UNKNOWN) {
-        refuse_token(r, "used", wrong_text);
+        refuse_token(r, "used", SLICE(""), wrong_text);
         return;
     }
     if (err != 0) {
@@ -313,7 +312,7 @@ static void used_bootstrap(void *arg, int err)
 static void accept_bootstrap(struct login_request *r, const struct row_token *row)
 {
     if (!atomic_load(&r->login->is_bootstrap_open)) {
-        refuse_token(r, "bootstrap-over",
+        refuse_token(r, "bootstrap-over", SLICE(""),
                      "there is an administrator: the bootstrap token does not open any more");
         return;
     }
@@ -329,13 +328,14 @@ static void judge_account(struct login_request *r, const struct row_token *row)
     if (err != 0)
         finish(r, err, NULL);
     else if (!r->has_account)
-        refuse_token(r, "no-account", wrong_text);
+        refuse_token(r, "no-account", row->account, wrong_text);
     else if (account.disabled)
-        refuse_token(r, "disabled", "the account is disabled");
+        refuse_token(r, "disabled", row->account, "the account is disabled");
     else if (account.external && !login_has_external(r->login, row->account))
-        refuse_token(r, "not-in-htpasswd", wrong_text);
+        refuse_token(r, "not-in-htpasswd", row->account, wrong_text);
     else if (row->kind == TOKEN_REFRESH && !r->takes_refresh)
-        refuse_token(r, "refresh-token", "a refresh token is only taken where it is exchanged");
+        refuse_token(r, "refresh-token", row->account,
+                     "a refresh token is only taken where it is exchanged");
     else
         accept_token(r, row, &account);
 }
@@ -350,9 +350,9 @@ static void token_was_read(void *arg, int err)
     if (err != 0)
         finish(r, err, NULL);
     else if (!r->has_token || CRYPTO_memcmp(row.sha256, r->sha256, TOKEN_HASH_SIZE) != 0)
-        refuse_token(r, "unknown-token", wrong_text);
+        refuse_token(r, "unknown-token", SLICE(""), wrong_text);
     else if (row.expires_ms != 0 && row.expires_ms <= r->now_ms)
-        refuse_expired(r, row.expires_ms);
+        refuse_expired(r, &row);
     else if (row.kind == TOKEN_BOOTSTRAP)
         accept_bootstrap(r, &row);
     else
@@ -364,7 +364,7 @@ static void check_token(struct login_request *r)
     struct token_secret secret;
 
     if (token_secret_parse(r->secret, &secret) != 0) {
-        refuse_token(r, "malformed-token", wrong_text);
+        refuse_token(r, "malformed-token", SLICE(""), wrong_text);
         return;
     }
     r->token_id = secret.id;
@@ -385,7 +385,7 @@ void login_verified(struct login_request *r, int err, struct identity *identity,
     }
     r->reason = reason;
     if (err == ERR_UNAUTHORIZED)
-        login_record_failure(r, false);
+        login_record_failure(r, SLICE(""));
     finish(r, err, NULL);
 }
 

@@ -39,7 +39,8 @@ unsigned login_cost(struct login *login);
 bool login_submit(struct login *login, struct pool_job *job);
 
 /* login_record.c: each returns at once; a failure to write is logged, not told. */
-void login_record_failure(struct login_request *request, bool is_known_user);
+/* `account` is one that exists, or empty. */
+void login_record_failure(struct login_request *request, struct slice account);
 void login_record_use(struct login_request *request);
 
 #endif

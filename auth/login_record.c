@@ -78,10 +78,10 @@ static int write_failure(struct kv_tx *tx, void *record)
     return event_stage(tx, &((struct record *)record)->failure);
 }
 
-void login_record_failure(struct login_request *r, bool is_known_user)
+void login_record_failure(struct login_request *r, struct slice account)
 {
     struct lockout_verdict verdict = r->verdict;
-    struct slice user = is_known_user ? slice_sub(r->user, 0, LOGIN_USER_MAX) : SLICE("");
+    const struct slice user = slice_sub(account, 0, LOGIN_USER_MAX);
     const struct slice address = slice_sub(r->address, 0, LOGIN_ADDRESS_MAX);
     struct record *record;
     bool is_locked;

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "auth/token.h"
 
+#include "auth/account.h"
 #include "auth/token_secret.h"
 #include "base/clock.h"
 #include "storage/event.h"
@@ -190,6 +191,19 @@ static int make_room(struct kv_tx *tx, const struct token_create *create)
     return remove_rows(tx, create->account, census.oldest);
 }
 
+/* So that its secrets have an account to hang on. */
+static int make_external(struct kv_tx *tx, const struct token_create *create)
+{
+    struct account_create account = {
+        .name = create->account,
+        .kind = ACCOUNT_USER,
+        .external = true,
+        .actor = create->actor,
+    };
+
+    return create->kind == TOKEN_ROBOT ? ERR_INVALID : account_create(tx, &account);
+}
+
 /* The account is there and of the right kind; touched, since it guards what hangs on it. */
 static int hold_account(struct kv_tx *tx, const struct token_create *create)
 {
@@ -199,7 +213,7 @@ static int hold_account(struct kv_tx *tx, const struct token_create *create)
     int err = kv_get(tx, key_slice(&key), &value);
 
     if (err == ERR_NOT_FOUND)
-        return ERR_ACCOUNT_UNKNOWN;
+        return create->external ? make_external(tx, create) : ERR_ACCOUNT_UNKNOWN;
     if (err == 0)
         err = row_account_decode(value, &row);
     if (err != 0)

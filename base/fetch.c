@@ -313,6 +313,10 @@ static void set_method(struct fetch *f)
     case FETCH_PATCH:
         set_upload(f, "PATCH");
         break;
+    case FETCH_DELETE:
+        curl_easy_setopt(f->easy, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(f->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+        break;
     }
 }
 
@@ -442,6 +446,15 @@ struct slice fetch_field(struct fetch *fetch, const char *name)
         return (struct slice){0};
     if (field->amount > 1 && curl_easy_header(fetch->easy, name, field->amount - 1, CURLH_HEADER,
                                               -1, &field) != CURLHE_OK)
+        return (struct slice){0};
+    return slice_from_cstr(field->value);
+}
+
+struct slice fetch_field_at(struct fetch *fetch, const char *name, size_t index)
+{
+    struct curl_header *field;
+
+    if (curl_easy_header(fetch->easy, name, index, CURLH_HEADER, -1, &field) != CURLHE_OK)
         return (struct slice){0};
     return slice_from_cstr(field->value);
 }

@@ -18,7 +18,7 @@
 /* Bytes kept of the body of a refusal. */
 #define FETCH_REFUSAL_MAX (64 * 1024)
 
-enum fetch_method { FETCH_GET, FETCH_HEAD, FETCH_POST, FETCH_PUT, FETCH_PATCH };
+enum fetch_method { FETCH_GET, FETCH_HEAD, FETCH_POST, FETCH_PUT, FETCH_PATCH, FETCH_DELETE };
 
 struct fetch;
 
@@ -76,6 +76,8 @@ struct slice fetch_body(const struct fetch *fetch);
 
 /* The last field of that name, p == NULL when there is none. */
 struct slice fetch_field(struct fetch *fetch, const char *name);
+/* Of several of one name the one at `index`, from 0. Borrowed until the next of these calls. */
+struct slice fetch_field_at(struct fetch *fetch, const char *name, size_t index);
 
 /* What a Location of an answer from `base` names, with `query` (or NULL) added to it. It must stay
  * within the origin: ERR_HTTP_FORBIDDEN; ERR_SYNTAX when it is no URL. */

@@ -46,6 +46,49 @@ static const struct cli_option events_options[] = {
     COMMON_OPTIONS,
 };
 
+static const struct cli_option login_options[] = {
+    {"user", 'u', "NAME", "who; asked for when it is missing"},
+    {"password-stdin", 0, NULL, "read the password or token from standard input"},
+    COMMON_OPTIONS,
+};
+
+static const struct cli_option user_options[] = {
+    {"groups", 0, "NAME,...", "the groups it is in, in place of those before"},
+    {"description", 0, "TEXT", "what it is for"},
+    {"password-stdin", 0, NULL, "read the new password from standard input"},
+    {"external", 0, NULL, "the password is in the htpasswd file of the registry"},
+    {"disable", 0, NULL, "let nobody log in as it"},
+    {"enable", 0, NULL, "the opposite"},
+    {"token-file", 0, "FILE", "add the first one with the token that a first start wrote there"},
+    COMMON_OPTIONS,
+};
+
+static const struct cli_option group_options[] = {
+    {"description", 0, "TEXT", "what it is for"},
+    COMMON_OPTIONS,
+};
+
+static const struct cli_option robot_options[] = {
+    {"groups", 0, "NAME,...", "the groups it is in, in place of those before"},
+    {"description", 0, "TEXT", "what it is for"},
+    {"expires", 0, "TIME", "how long the secret lives: 90d, 12h, never"},
+    {"verbs", 0, "VERB,...", "the secret is good for these verbs only"},
+    {"repositories", 0, "GLOB,...", "the secret is good in these repositories only"},
+    {"disable", 0, NULL, "let nobody log in as it"},
+    {"enable", 0, NULL, "the opposite"},
+    COMMON_OPTIONS,
+};
+
+static const struct cli_option token_options[] = {
+    {"description", 0, "TEXT", "what it is for"},
+    {"expires", 0, "TIME", "how long it lives: 90d, 12h, never"},
+    {"verbs", 0, "VERB,...", "it is good for these verbs only"},
+    {"repositories", 0, "GLOB,...", "it is good in these repositories only"},
+    {"approve", 0, NULL, "it may approve, for at most 12 hours"},
+    {"account", 0, "NAME", "list the tokens of somebody else"},
+    COMMON_OPTIONS,
+};
+
 static const struct cli_option completion_options[] = {
     {"help", 'h', NULL, "print this"},
     {NULL, 0, NULL, NULL},
@@ -64,6 +107,37 @@ static const struct cli_verb verbs[] = {
      1,
      1},
     {{"events", NULL, "print what happened, oldest first", events_options}, events_run, 0, 0},
+    {{"login", "[SERVER]", "store a user and a password or token for a registry", login_options},
+     login_run,
+     0,
+     1},
+    {{"logout", "[SERVER]", "forget them", common_options}, logout_run, 0, 1},
+    {{"whoami", NULL, "print who you are for the registry, and what you may do", common_options},
+     whoami_run,
+     0,
+     0},
+    {{"user", "list|show|add|change|password|delete [NAME]", "the people of the registry",
+      user_options},
+     user_run,
+     1,
+     2},
+    {{"group", "list|add|delete [NAME]", "the groups of the registry", group_options},
+     group_run,
+     1,
+     2},
+    {{"robot", "list|show|add|rotate|change|revoke|delete [NAME]",
+      "accounts of programs and their secrets", robot_options},
+     robot_run,
+     1,
+     2},
+    {{"token", "list|create|revoke [ID]", "your own access tokens", token_options},
+     token_run,
+     1,
+     2},
+    {{"access", "show|apply|explain [ARGUMENT]...", "the policy: who may do what", common_options},
+     access_run,
+     1,
+     4},
     {{"completion", "bash|zsh", "print the completion for a shell", completion_options},
      completion_run,
      1,
@@ -102,6 +176,39 @@ static int usage_error(const char *verb, const char *words, const char *word)
     return ERR_INVALID;
 }
 
+/* Those of the verbs about accounts. */
+static void apply_account(struct cli_call *call, const char *name, const char *value)
+{
+    const struct {
+        const char *name;
+        const char **text;
+        bool *flag;
+    } all[] = {
+        {"user", &call->user, NULL},
+        {"groups", &call->groups, NULL},
+        {"description", &call->description, NULL},
+        {"expires", &call->expires, NULL},
+        {"verbs", &call->verbs, NULL},
+        {"repositories", &call->repositories, NULL},
+        {"account", &call->account, NULL},
+        {"token-file", &call->token_file, NULL},
+        {"password-stdin", NULL, &call->password_stdin},
+        {"external", NULL, &call->external},
+        {"enable", NULL, &call->enable},
+        {"disable", NULL, &call->disable},
+        {"approve", NULL, &call->approve},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(all); i++) {
+        if (strcmp(all[i].name, name) != 0)
+            continue;
+        if (all[i].text)
+            *all[i].text = value;
+        else
+            *all[i].flag = true;
+    }
+}
+
 static int apply(struct cli_call *call, const char *verb, const char *name, const char *value)
 {
     if (strcmp(name, "server") == 0) {
@@ -125,6 +232,8 @@ static int apply(struct cli_call *call, const char *verb, const char *name, cons
         call->types = value;
     } else if (strcmp(name, "repo") == 0) {
         call->repo = value;
+    } else {
+        apply_account(call, name, value);
     }
     return 0;
 }

@@ -11,6 +11,7 @@
 
 #define JSON_DEPTH   64
 #define JSON_VALUES  1000000
+#define FIELDS_MAX   8
 #define REFUSAL_TEXT 360 /* bytes of the registry's words that are passed on */
 
 static const struct json_limits limits = {.max_depth = JSON_DEPTH, .max_values = JSON_VALUES};
@@ -33,12 +34,14 @@ int client_open(struct client *client, const struct ref *ref, const char *option
     if (err != 0)
         return err;
     snprintf(client->server, sizeof(client->server), "%.*s", SLICE_ARG(server));
+    credential_init(&client->credential, slice_from_cstr(client->server));
     return fetch_create("tidemark/" PACKAGE_VERSION, &client->fetch, fault);
 }
 
 void client_close(struct client *client)
 {
     fetch_destroy(client->fetch);
+    credential_fini(&client->credential);
     buf_fini(&client->url);
 }
 
@@ -72,6 +75,51 @@ void client_query(struct client *client, const char *name, struct slice value)
     }
 }
 
+/* Once, with the credential that there is. */
+static int send_once(struct client *client, const struct fetch_request *request, int *status,
+                     struct fault *fault)
+{
+    const char *fields[FIELDS_MAX + 2] = {NULL};
+    struct fetch_request with = *request;
+    size_t n = 0;
+
+    for (; request->fields && n < FIELDS_MAX && request->fields[n]; n++)
+        fields[n] = request->fields[n];
+    fields[n] = credential_field(&client->credential);
+    with.fields = fields;
+    return fetch_run(client->fetch, &with, status, fault);
+}
+
+/* A file that was sent cannot be taken back; every verb asks something else before. */
+static bool can_repeat(const struct fetch_request *request)
+{
+    return request->file == NULL;
+}
+
+static int send_logged_in(struct client *client, const struct fetch_request *request, int *status,
+                          struct fault *fault)
+{
+    struct fault ignored = FAULT_INIT;
+    int err;
+
+    /* Lists show more to who is known, and a file is sent once. What is wrong with the store is told
+     * when the registry does ask. */
+    if (!client->offered && credential_offer(&client->credential, &ignored) != 0)
+        ignored = (struct fault)FAULT_INIT;
+    client->offered = true;
+    err = send_once(client, request, status, fault);
+    while (err == 0 && *status == 401 && can_repeat(request)) {
+        err = credential_answer(&client->credential, client->fetch, fault);
+        if (err == ERR_NOT_FOUND)
+            return 0;
+        if (err == 0)
+            err = send_once(client, request, status, fault);
+    }
+    if (err == 0 && *status != 401)
+        credential_taken(&client->credential);
+    return err;
+}
+
 int client_send(struct client *client, struct fetch_request *request, int *status,
                 struct fault *fault)
 {
@@ -83,7 +131,7 @@ int client_send(struct client *client, struct fetch_request *request, int *statu
         return fault_set(fault, ERR_LIMIT, "the request has a URL of too many bytes");
     client->url.n--;
     request->url = client->url.p;
-    err = fetch_run(client->fetch, request, status, &why);
+    err = send_logged_in(client, request, status, &why);
     if (err == ERR_UNAVAILABLE)
         return fault_set(fault, err,
                          "%s\n  Does a registry run there? `tidemark serve --data ./data` starts "
@@ -115,14 +163,14 @@ static void read_refusal(const struct json *root, struct slice *code, struct sli
 
 static const char *way_out(int status, struct slice code)
 {
+    if (status == 401)
+        return "\n  `tidemark login` stores a credential for it.";
     if (slice_eq(code, SLICE("NAME_UNKNOWN")))
         return "\n  `tidemark ls` lists the repositories.";
     if (slice_eq(code, SLICE("MANIFEST_UNKNOWN")) || slice_eq(code, SLICE("TAG_UNKNOWN")))
         return "\n  `tidemark ls REPO` lists the tags of a repository.";
     if (code.n > 0)
         return "";
-    if (status == 401 || status == 407)
-        return "\n  It wants a login, which this version does not have.";
     if (status == 404)
         return "\n  Is it a Tidemark? --server or TIDEMARK_SERVER names another.";
     if (status >= 300 && status < 400)
@@ -145,7 +193,11 @@ int client_refusal(struct client *client, int status, struct fault *fault)
     buf_init(&words, 4 * FETCH_REFUSAL_MAX);
     if (json_parse(&arena, fetch_body(client->fetch), &limits, &root, &ignored) == 0)
         read_refusal(root, &code, &message);
-    if (message.n == 0)
+    if (message.n == 0 && status == 401)
+        message = SLICE("the registry wants a login, or another one");
+    else if (message.n == 0 && status == 403)
+        message = SLICE("the registry does not allow that; `tidemark whoami` says who you are");
+    else if (message.n == 0)
         message = status == 404 ? SLICE("the registry has no such thing")
                                 : SLICE("the registry refused without a word of why");
     text_clean(&words, slice_sub(message, 0, REFUSAL_TEXT));
@@ -183,21 +235,57 @@ int client_get(struct client *client, const char *accept, struct slice *body, st
     return 0;
 }
 
-int client_get_json(struct client *client, struct arena *arena, struct json **root,
-                    struct fault *fault)
+static int read_document(struct client *client, struct arena *arena, struct json **root,
+                         struct fault *fault)
 {
+    struct slice body = fetch_body(client->fetch);
     struct fault why = FAULT_INIT;
-    struct slice body;
-    int err = client_get(client, "Accept: application/json", &body, fault);
+    int err;
 
-    if (err != 0)
-        return err;
+    *root = NULL;
+    if (body.n == 0)
+        return 0;
     err = json_parse(arena, body, &limits, root, &why);
     if (err == 0 && (*root)->type == JSON_OBJECT)
         return 0;
     return fault_set(fault, ERR_SYNTAX,
                      "%s answered with something else than the JSON of a Tidemark: %s",
                      client->server, err != 0 ? fault_text(&why, err) : "it is no object");
+}
+
+int client_get_json(struct client *client, struct arena *arena, struct json **root,
+                    struct fault *fault)
+{
+    struct slice body;
+    int err = client_get(client, "Accept: application/json", &body, fault);
+
+    if (err != 0)
+        return err;
+    err = read_document(client, arena, root, fault);
+    return err != 0 || *root ? err
+                             : fault_set(fault, ERR_SYNTAX, "%s answered with nothing",
+                                         client->server);
+}
+
+int client_call(struct client *client, enum fetch_method method, struct slice body,
+                struct arena *arena, struct json **root, struct fault *fault)
+{
+    static const char *const fields[] = {"Content-Type: application/json", NULL};
+    struct fetch_request request = {
+        .method = method,
+        .fields = body.n > 0 ? fields : NULL,
+        .body = body,
+        .max_bytes = CLIENT_DOCUMENT_MAX,
+    };
+    int status;
+    int err = client_send(client, &request, &status, fault);
+
+    *root = NULL;
+    if (err != 0)
+        return err;
+    if (status < 200 || status > 299)
+        return client_refusal(client, status, fault);
+    return read_document(client, arena, root, fault);
 }
 
 struct slice client_text(const struct json *object, const char *name)

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/fetch.h"
 #include "base/json.h"
+#include "cli/credential.h"
 #include "cli/ref.h"
 
 #define CLIENT_DOCUMENT_MAX (8 * 1024 * 1024)
@@ -19,6 +20,8 @@ struct client {
     struct fetch *fetch;
     char server[300];
     struct buf url; /* of the last request */
+    struct credential credential;
+    bool offered; /* the credential was looked for */
 };
 
 /* `ref` (may be NULL) names the server, else `option`, else TIDEMARK_SERVER, else CLIENT_SERVER.
@@ -32,7 +35,8 @@ void client_path(struct client *client, const char *format, ...) PRINTF_LIKE(2, 
 /* Adds name=value to the query, escaped. */
 void client_query(struct client *client, const char *name, struct slice value);
 
-/* Sends `request` to the URL; its url is set here. The status is the caller's to judge. */
+/* Sends `request` to the URL; its url is set here. Logs in when the registry asks for it and there
+ * is a credential. The status is the caller's to judge. */
 int client_send(struct client *client, struct fetch_request *request, int *status,
                 struct fault *fault) MUST_CHECK;
 
@@ -40,6 +44,11 @@ int client_send(struct client *client, struct fetch_request *request, int *statu
  * that fits the status: ERR_NOT_FOUND for 404, ERR_BUSY for 429 and 503, else ERR_HTTP_FORBIDDEN.
  */
 int client_refusal(struct client *client, int status, struct fault *fault) MUST_CHECK;
+
+/* Sends a document, or none (`body` empty), and reads the answer as JSON: NULL for one without a
+ * body. Anything but 2xx is a refusal. */
+int client_call(struct client *client, enum fetch_method method, struct slice body,
+                struct arena *arena, struct json **root, struct fault *fault) MUST_CHECK;
 
 /* GET the URL; anything but 200 is a refusal. The body is borrowed until the next request. */
 int client_get(struct client *client, const char *accept, struct slice *body,

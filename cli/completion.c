@@ -35,10 +35,10 @@ static bool has_word(const char *arguments, const char *word)
     return arguments && strncmp(arguments, word, strlen(word)) == 0;
 }
 
-/* "text|json" as "text json". */
+/* "text|json" as "text json"; what follows after a space is no choice. */
 static void print_choices(const char *argument)
 {
-    for (; *argument != '\0'; argument++)
+    for (; *argument != '\0' && *argument != ' '; argument++)
         putchar(*argument == '|' ? ' ' : *argument);
 }
 

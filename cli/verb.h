@@ -18,8 +18,10 @@ struct cli_call {
     int argc; /* what is left of the options */
     char **argv;
     const char *server, *directory, *types, *repo;
+    const char *user, *groups, *description, *expires, *verbs, *repositories, *account, *token_file;
     uint64_t after;
     bool json, quiet, force, follow;
+    bool password_stdin, external, enable, disable, approve;
 };
 
 struct cli_verb {
@@ -46,6 +48,14 @@ int ls_run(const struct cli_call *call, struct fault *fault);
 int show_run(const struct cli_call *call, struct fault *fault);
 int tree_run(const struct cli_call *call, struct fault *fault);
 int events_run(const struct cli_call *call, struct fault *fault);
+int login_run(const struct cli_call *call, struct fault *fault);
+int logout_run(const struct cli_call *call, struct fault *fault);
+int whoami_run(const struct cli_call *call, struct fault *fault);
+int user_run(const struct cli_call *call, struct fault *fault);
+int group_run(const struct cli_call *call, struct fault *fault);
+int robot_run(const struct cli_call *call, struct fault *fault);
+int token_run(const struct cli_call *call, struct fault *fault);
+int access_run(const struct cli_call *call, struct fault *fault);
 int completion_run(const struct cli_call *call, struct fault *fault);
 
 #endif

@@ -99,7 +99,8 @@ void access_end(const struct request *r, int status, uint64_t bytes_in, uint64_t
     if (!is_logged(r, status, ns))
         return;
     snprintf(id, sizeof(id), "%016llx", (unsigned long long)r->id);
-    struct log_field fields[14];
+    char client[CLIENT_ADDRESS_TEXT_MAX];
+    struct log_field fields[16];
     unsigned n = 0;
     fields[n++] = LOG_CSTR("id", id);
     fields[n++] = LOG_CSTR("method", method_name(r->method));
@@ -108,7 +109,12 @@ void access_end(const struct request *r, int status, uint64_t bytes_in, uint64_t
     fields[n++] = LOG_U64("ms", ns / 1000000);
     fields[n++] = LOG_U64("in", bytes_in);
     fields[n++] = LOG_U64("out", bytes_out);
+    client_address_format(&r->client, client);
     fields[n++] = LOG_STR("actor", r->actor);
+    if (client[0] != '\0')
+        fields[n++] = LOG_CSTR("client", client);
+    if (r->client_certificate.n > 0)
+        fields[n++] = LOG_STR("certificate", r->client_certificate);
     if (r->repository.n > 0)
         fields[n++] = LOG_STR("repo", r->repository);
     if (r->argument.n > 0)

@@ -13,18 +13,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/bearer.h"
-#include "server/conn.h"
+#include "server/client_address.h"
 #include "server/gate.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <sys/socket.h>
+/* The generation of what was made of a certificate: it never changes, and no Authorization value is
+ * looked up under it. */
+#define CERTIFICATES UINT64_MAX
 
 struct authentication {
     struct request *r;
     struct login_request login;
-    char address[LOGIN_ADDRESS_MAX];
+    char address[CLIENT_ADDRESS_TEXT_MAX];
     struct credential_key key;
     bool is_cached; /* `key` is set, and the result is to be kept */
     uint64_t generation;
@@ -45,21 +44,6 @@ static void take_credential(struct request *r, struct credential *credential)
     r->credential = credential;
     r->identity = credential_identity(credential);
     r->actor = r->identity->name;
-}
-
-/* As text, for counting failures. */
-static void format_address(const struct request *r, char out[LOGIN_ADDRESS_MAX])
-{
-    struct sockaddr_storage address;
-    socklen_t n = sizeof(address);
-
-    out[0] = '\0';
-    if (r->conn == NULL || getpeername(r->conn->fd, (struct sockaddr *)&address, &n) != 0)
-        return;
-    if (address.ss_family == AF_INET)
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, out, LOGIN_ADDRESS_MAX);
-    else if (address.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, out, LOGIN_ADDRESS_MAX);
 }
 
 /* How long what was found may be relied on without asking again. */
@@ -114,7 +98,7 @@ static void log_in(struct authentication *a, struct slice user, struct slice sec
 {
     struct request *r = a->r;
 
-    format_address(r, a->address);
+    client_address_format(&r->client, a->address); /* failures are counted by it */
     a->login = (struct login_request){
         .kv = r->worker->kv,
         .user = user,
@@ -156,6 +140,35 @@ void authenticate_secret(struct request *r, struct authenticate_secret *secret,
 void authenticate_nobody(struct request *r)
 {
     take_credential(r, r->worker->gate->nobody);
+}
+
+/* Who shows a certificate of an authority in tls.client_ca and no other credential is a user of the
+ * name that stands in it, "cert:" before it: no account can have that name. */
+static bool authenticate_certificate(struct request *r)
+{
+    struct credential_cache *cache = r->worker->gate->cache;
+    struct credential_key key;
+
+    if (r->client_certificate.n == 0)
+        return false;
+    struct slice name =
+        arena_printf(&r->arena, "cert:" SLICE_FMT, SLICE_ARG(r->client_certificate));
+    if (name.p == NULL || name.n > LOGIN_USER_MAX)
+        return false;
+    bool has_key = credential_cache_key(cache, name, &key);
+    struct credential *known =
+        has_key ? credential_cache_find(cache, &key, CERTIFICATES, clock_wall_ms()) : NULL;
+    if (known != NULL) {
+        take_credential(r, known);
+        return true;
+    }
+    struct credential *credential = credential_create_take(identity_create(
+        &(struct identity){.kind = IDENTITY_USER, .name = name, .limit = VERB_BITS_ALL}));
+    if (has_key)
+        credential_cache_put(cache, &key, CERTIFICATES, INT64_MAX, credential);
+    take_credential(r, credential);
+    credential_unref(credential);
+    return true;
 }
 
 /* p == NULL without one. Two are refused: who looks at the first and who looks at the last would
@@ -218,7 +231,7 @@ void authenticate(struct request *r, authenticate_done_fn done)
     struct slice value;
 
     int err = find_field(r, &value, &fault);
-    if (err == 0 && value.p == NULL)
+    if (err == 0 && value.p == NULL && !authenticate_certificate(r))
         authenticate_nobody(r);
     if (err != 0 || value.p == NULL) {
         done(r, err, &fault);

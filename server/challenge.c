@@ -27,7 +27,7 @@ static void add_realm(const struct request *r, struct buf *out)
     if (settings->auth_realm[0] != '\0')
         add_escaped(out, settings->auth_realm);
     else
-        buf_addf(out, "http://" SLICE_FMT "/token",
+        buf_addf(out, SLICE_FMT "://" SLICE_FMT "/token", SLICE_ARG(r->scheme),
                  SLICE_ARG(r->host.n > 0 ? r->host : SLICE("localhost")));
     buf_add(out, SLICE("\",service=\""));
     add_escaped(out, settings->auth_service);

@@ -21,6 +21,8 @@
 #include "server/access.h"
 #include "server/dispatch.h"
 #include "server/loopback.h"
+#include "server/networks.h"
+#include "server/transport.h"
 #include "server/worker_private.h"
 
 #include <assert.h>
@@ -44,7 +46,14 @@
  * reads. Left to itself it takes megabytes for one that does not. */
 #define UNSENT_MAX_BYTES (256 * 1024)
 
+/* What HTTP without TLS gets where TLS is spoken. As an error of /v2, which clients show. */
+#define HTTP_ON_TLS_BODY                                                                           \
+    "{\"errors\":[{\"code\":\"UNSUPPORTED\",\"message\":\"this port speaks TLS: use https:// "     \
+    "instead "                                                                                     \
+    "of http://\"}]}\n"
+
 static const bool legal_moves[][CONN_CLOSED + 1] = {
+    [CONN_HANDSHAKE] = {[CONN_IDLE] = true, [CONN_LINGER] = true, [CONN_CLOSED] = true},
     [CONN_IDLE] = {[CONN_HEAD] = true, [CONN_CLOSED] = true},
     [CONN_HEAD] = {[CONN_IDLE] = true, [CONN_REQUEST] = true, [CONN_CLOSED] = true},
     [CONN_REQUEST] = {[CONN_HEAD] = true, [CONN_LINGER] = true, [CONN_CLOSED] = true},
@@ -89,6 +98,8 @@ static enum conn_wait wait_of(const struct conn *conn)
     const struct exchange *x = conn->exchange;
 
     switch (conn->state) {
+    case CONN_HANDSHAKE:
+        return WAIT_HANDSHAKE;
     case CONN_IDLE:
         return WAIT_IDLE;
     case CONN_HEAD:
@@ -151,6 +162,8 @@ static void update_waits(struct conn *conn)
     enum conn_wait wait = wait_of(conn);
 
     want_read(conn, read);
+    if (read && conn->tls != NULL && tls_session_has_more(conn->tls))
+        event_active(conn->read_event, EV_READ, 0);
     if (wait == conn->wait || conn->state == CONN_CLOSED)
         return;
     worker_wait(conn, wait);
@@ -175,6 +188,14 @@ static void begin_exchange(struct conn *conn, struct exchange *x)
     x->request.id = worker_request_id(conn->worker);
     x->request.identity = &identity_anonymous;
     x->request.actor = identity_anonymous.name;
+    x->request.client = conn->from;
+    x->request.scheme = conn->tls == NULL ? SLICE("http") : SLICE("https");
+    if (conn->tls == NULL)
+        return;
+    /* A copy: the request may outlive the connection. */
+    struct slice shown = tls_session_client_certificate(conn->tls);
+    if (shown.n > 0)
+        x->request.client_certificate = arena_dup(&x->request.arena, shown);
 }
 
 static struct exchange *exchange_borrow(struct conn *conn)
@@ -186,10 +207,17 @@ static struct exchange *exchange_borrow(struct conn *conn)
     return x;
 }
 
+static bool is_answering(const struct conn *conn)
+{
+    return conn->exchange != NULL && conn->exchange->response.sent &&
+           !conn->exchange->response.done;
+}
+
 void conn_close(struct conn *conn, const char *reason)
 {
     if (conn->state == CONN_CLOSED)
         return;
+    conn->is_cut_off = is_answering(conn);
     conn_set_state(conn, CONN_CLOSED);
     conn->reason = reason;
     want_read(conn, false);
@@ -237,6 +265,7 @@ void conn_bury(struct conn *conn)
         event_free(conn->read_event);
     if (conn->write_event != NULL)
         event_free(conn->write_event);
+    tls_session_destroy(conn->tls, !conn->is_cut_off);
     close(conn->fd);
     conn->exchange = NULL;
     if (x != NULL) {
@@ -458,7 +487,7 @@ static void begin_linger(struct conn *conn)
         conn_close(conn, "answered, and the connection was not to be kept");
         return;
     }
-    shutdown(conn->fd, SHUT_WR);
+    transport_end(conn);
     conn_set_state(conn, CONN_LINGER);
     x->bytes_in = 0;
     x->received = 0;
@@ -589,7 +618,7 @@ static void receive(struct conn *conn)
         x = exchange_borrow(conn);
     if (!find_room(x, &to))
         return;
-    ssize_t n = recv(conn->fd, to.bytes, to.n, 0);
+    ssize_t n = transport_receive(conn, to.bytes, to.n);
     if (n > 0) {
         count_received(x, &to, (size_t)n);
     } else if (n == 0) {
@@ -609,7 +638,7 @@ static void receive(struct conn *conn)
     }
 }
 
-/* MSG_TRUNC throws the bytes away in the kernel. */
+/* MSG_TRUNC throws the bytes away in the kernel, those of TLS unread. */
 static void linger(struct conn *conn)
 {
     struct exchange *x = conn->exchange;
@@ -624,6 +653,74 @@ static void linger(struct conn *conn)
     }
 }
 
+/*
+ * TLS.
+ */
+
+/* The client was told why there will be no TLS, and may still be sending: closing at once would
+ * throw away what it was told. */
+static void linger_without_tls(struct conn *conn)
+{
+    struct exchange *x = exchange_borrow(conn);
+
+    shutdown(conn->fd, SHUT_WR);
+    x->body = BODY_LOST;
+    conn_set_state(conn, CONN_LINGER);
+    conn_want_write(conn, false);
+    update_waits(conn);
+}
+
+static void refuse_http(struct conn *conn)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+                                 "Connection: close\r\n\r\n" HTTP_ON_TLS_BODY;
+
+    /* Into the empty buffer of a new socket. */
+    if (send(conn->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) < 0)
+        conn_close(conn, "HTTP where TLS is spoken");
+    else
+        linger_without_tls(conn);
+}
+
+static void begin_requests(struct conn *conn)
+{
+    conn_want_write(conn, false);
+    if (conn->state == CONN_CLOSED)
+        return;
+    conn_set_state(conn, CONN_IDLE);
+    if (conn->worker->server->draining)
+        conn_close(conn, "shutting down");
+    else
+        update_waits(conn);
+}
+
+static void shake_hands(struct conn *conn)
+{
+    switch (tls_session_handshake(conn->tls)) {
+    case TLS_DONE:
+        begin_requests(conn);
+        return;
+    case TLS_WANTS_READ:
+        conn_want_write(conn, false);
+        want_read(conn, true);
+        return;
+    case TLS_WANTS_WRITE:
+        /* What comes meanwhile would wake it for nothing. */
+        want_read(conn, false);
+        conn_want_write(conn, true);
+        return;
+    case TLS_IS_HTTP:
+        refuse_http(conn);
+        return;
+    case TLS_FAILED:
+        linger_without_tls(conn);
+        return;
+    case TLS_GONE:
+        conn_close(conn, "the client left in the TLS handshake");
+        return;
+    }
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *conn = arg;
@@ -632,6 +729,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (conn->state == CONN_CLOSED)
         return;
+    if (conn->state == CONN_HANDSHAKE) {
+        shake_hands(conn);
+        return;
+    }
     if (conn->state == CONN_LINGER) {
         linger(conn);
         return;
@@ -647,6 +748,10 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (conn->state == CONN_HANDSHAKE) {
+        shake_hands(conn);
+        return;
+    }
     if (conn->state == CONN_CLOSED || conn->exchange == NULL)
         return;
     response_continue(&conn->exchange->request);
@@ -662,7 +767,7 @@ void conn_takes_fast(struct conn *conn)
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unlimited, sizeof(unlimited));
 }
 
-void conn_open(struct worker *worker, int fd)
+void conn_open(struct worker *worker, int fd, const struct client_address *from, bool is_tls)
 {
     struct conn *conn = xcalloc(1, sizeof(*conn));
     const int one = 1, unsent_max = UNSENT_MAX_BYTES;
@@ -671,7 +776,13 @@ void conn_open(struct worker *worker, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
     conn->worker = worker;
     conn->fd = fd;
+    conn->from = *from;
+    conn->state = is_tls ? CONN_HANDSHAKE : CONN_IDLE;
+    if (is_tls)
+        conn->tls = tls_session_create(worker->server->tls, fd);
     conn->is_loopback = loopback_socket(fd);
+    conn->is_from_proxy =
+        networks_contain(slice_from_cstr(worker->settings->http_trusted_proxies), from);
     conn->read_event = event_new(worker->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
     conn->write_event = event_new(worker->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
     worker_adopt_conn(conn);
@@ -683,7 +794,7 @@ void conn_open(struct worker *worker, int fd)
 
 void conn_drain(struct conn *conn)
 {
-    if (conn->state == CONN_IDLE)
+    if (conn->state == CONN_IDLE || conn->state == CONN_HANDSHAKE)
         conn_close(conn, "shutting down");
     else if (conn->state == CONN_REQUEST && !conn->exchange->response.sent)
         conn->exchange->response.closes = true;
@@ -725,6 +836,10 @@ void conn_expired(struct conn *conn)
     struct fault fault = FAULT_INIT;
 
     switch (conn->wait) {
+    case WAIT_HANDSHAKE:
+        tls_session_expired();
+        conn_abort(conn, "the TLS handshake did not end in tls.handshake_timeout");
+        return;
     case WAIT_IDLE:
         conn_close(conn, "idle timeout");
         return;

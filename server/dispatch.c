@@ -7,6 +7,9 @@
 #include "server/authenticate.h"
 #include "server/authorise.h"
 #include "server/challenge.h"
+#include "server/conn.h"
+#include "server/cross_site.h"
+#include "server/forwarded.h"
 #include "server/loopback.h"
 #include "server/response.h"
 #include "server/route.h"
@@ -21,17 +24,30 @@ static enum method method_parse(struct slice text)
     return METHOD_OTHER;
 }
 
+/* "http://host/path": the host counts, and what is left is the path. */
+static struct slice take_origin(struct request *r, struct slice target)
+{
+    size_t scheme = 0;
+
+    if (slice_eq_nocase(slice_sub(target, 0, 7), SLICE("http://")))
+        scheme = 7;
+    else if (slice_eq_nocase(slice_sub(target, 0, 8), SLICE("https://")))
+        scheme = 8;
+    else
+        return target;
+    target = slice_sub(target, scheme, SIZE_MAX);
+    size_t slash = slice_find_char(target, '/');
+    r->host = slice_sub(target, 0, slash);
+    return slice_sub(target, slash, SIZE_MAX);
+}
+
 /* RFC 9112 section 3.2: origin form; the absolute form too, whose host then counts. */
 static void split_target(struct request *r)
 {
     struct slice rest = r->target;
 
-    if (slice_eq_nocase(slice_sub(rest, 0, 7), SLICE("http://"))) {
-        rest = slice_sub(rest, 7, SIZE_MAX);
-        size_t slash = slice_find_char(rest, '/');
-        r->host = slice_sub(rest, 0, slash);
-        rest = slice_sub(rest, slash, SIZE_MAX);
-    }
+    if (rest.n > 0 && rest.p[0] != '/')
+        rest = take_origin(r, rest);
     size_t mark = slice_find_char(rest, '?');
     r->path = slice_sub(rest, 0, mark);
     r->query = slice_sub(rest, mark + 1, SIZE_MAX);
@@ -66,6 +82,28 @@ int dispatch_expect(const struct request *r, bool *expects_continue, struct faul
     return 0;
 }
 
+/* What a trusted proxy says of its client takes the place of what the socket says of the proxy. */
+static int believe_proxy(struct request *r, struct fault *fault)
+{
+    struct forwarded forwarded;
+
+    if (!r->conn->is_from_proxy)
+        return 0;
+    int err = forwarded_read(r->fields, r->fields_n,
+                             slice_from_cstr(r->worker->settings->http_trusted_proxies), &forwarded,
+                             fault);
+    if (err != 0)
+        return err;
+    r->is_proxied = forwarded.is_there;
+    if (client_address_is_known(&forwarded.client))
+        r->client = forwarded.client;
+    if (forwarded.scheme.p != NULL)
+        r->scheme = forwarded.scheme;
+    if (forwarded.host.p != NULL)
+        r->host = forwarded.host;
+    return 0;
+}
+
 /* Everything that can be refused before a handler sees the request. */
 static int admit(struct request *r, struct fault *fault)
 {
@@ -77,7 +115,9 @@ static int admit(struct request *r, struct fault *fault)
     r->route = route_find(r->path, &parts);
     r->argument = parts.argument;
     r->rest = parts.rest;
-    int err = loopback_check(r, fault);
+    int err = believe_proxy(r, fault);
+    if (err == 0)
+        err = r->worker->gate == NULL ? loopback_check(r, fault) : cross_site_check(r, fault);
     if (err != 0)
         return err;
     if (r->route == NULL)

@@ -132,7 +132,7 @@ static int parse_field(char *line, size_t line_n, struct http_field *field, stru
 }
 
 /* RFC 9110 section 7.2: host and port, nothing else; an empty one names no server. */
-static bool is_host(struct slice host)
+bool http_host_is_valid(struct slice host)
 {
     for (size_t i = 0; i < host.n; i++) {
         unsigned char c = (unsigned char)host.p[i];
@@ -150,7 +150,7 @@ static int take_framing_field(const struct http_field *field, struct http_head *
         head->host = field->value;
         if (++*hosts > 1)
             return bad(fault, "it has two Host fields");
-        return is_host(field->value) ? 0 : bad(fault, "Host is not a host and port");
+        return http_host_is_valid(field->value) ? 0 : bad(fault, "Host is not a host and port");
     }
     if (slice_eq(field->name, SLICE("content-length"))) {
         if (head->has_length)

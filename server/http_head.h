@@ -48,6 +48,9 @@ struct http_head {
     uint64_t content_length;
 };
 
+/* Whether it can be the value of Host: a host and perhaps a port, not empty. */
+bool http_host_is_valid(struct slice host);
+
 /* Take a complete head apart. Names are made lower case in place; slices point into `bytes`. ERR_*
  * of HTTP, each followed by closing the connection. */
 int http_head_parse(struct arena *arena, char *bytes, size_t n, unsigned lines,

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "server/client_address.h"
 #include "server/connect_rate.h"
+#include "server/networks.h"
 #include "server/refusal.h"
 #include "server/worker.h"
 
@@ -34,6 +35,7 @@
 struct listener {
     struct listeners *all;
     int fd;
+    bool is_tls;
     struct event *event, *resume;
 };
 
@@ -41,6 +43,7 @@ struct listeners {
     struct server *server;
     struct event_base *base;
     uint64_t max_connections;
+    const struct settings *settings; /* a reference; NULL before listeners_set_limits */
     struct connect_rate *rate;
     unsigned n;
     struct listener each[LISTENERS_MAX];
@@ -91,19 +94,29 @@ static bool is_out_of_resources(int sys)
     return sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == ENOBUFS;
 }
 
+/* All clients of a trusted proxy have one address, and it may open a connection for each request.
+ */
+static bool is_too_fast(const struct listeners *all, const struct client_address *from,
+                        uint64_t now_ns)
+{
+    if (networks_contain(slice_from_cstr(all->settings->http_trusted_proxies), from))
+        return false;
+    return !connect_rate_admit(all->rate, client_address_number(from), now_ns);
+}
+
 /* Too many are told before too fast ones: they are nobody's fault in particular. */
-static void admit(struct listeners *all, int fd, const struct sockaddr_storage *from,
+static void admit(const struct listener *listener, int fd, const struct client_address *from,
                   uint64_t now_ns)
 {
-    struct server *server = all->server;
+    struct server *server = listener->all->server;
 
-    if (atomic_load(&server->connections) >= all->max_connections) {
-        refusal_send(REFUSAL_MAX_CONNECTIONS, fd);
-    } else if (!connect_rate_admit(all->rate, client_address_key(from), now_ns)) {
-        refusal_send(REFUSAL_CONNECT_RATE, fd);
+    if (atomic_load(&server->connections) >= listener->all->max_connections) {
+        refusal_send(REFUSAL_MAX_CONNECTIONS, fd, listener->is_tls);
+    } else if (is_too_fast(listener->all, from, now_ns)) {
+        refusal_send(REFUSAL_CONNECT_RATE, fd, listener->is_tls);
     } else {
         atomic_fetch_add(&server->connections, 1);
-        worker_give(least_loaded(server), fd);
+        worker_give(least_loaded(server), fd, from, listener->is_tls);
     }
 }
 
@@ -114,9 +127,10 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        struct sockaddr_storage from = {0};
-        socklen_t n = sizeof(from);
-        int accepted = accept4(fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage socket = {0};
+        struct client_address from;
+        socklen_t n = sizeof(socket);
+        int accepted = accept4(fd, (struct sockaddr *)&socket, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted < 0) {
             int sys = errno;
             if (is_out_of_resources(sys))
@@ -125,11 +139,12 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
                 return;
             continue; /* the fault of that one connection */
         }
-        admit(listener->all, accepted, &from, now_ns);
+        client_address_from_socket(&socket, &from);
+        admit(listener, accepted, &from, now_ns);
     }
 }
 
-static void log_listening(int fd)
+static void log_listening(int fd, bool is_tls)
 {
     struct sockaddr_storage address;
     socklen_t n = sizeof(address);
@@ -140,19 +155,22 @@ static void log_listening(int fd)
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return;
     snprintf(text, sizeof(text), address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-    log_info("server.listening", "ready for connections", LOG_CSTR("address", text));
+    log_info("server.listening", "ready for connections", LOG_CSTR("address", text),
+             LOG_CSTR("scheme", is_tls ? "https" : "http"));
 }
 
-static int add(struct listeners *all, int fd, struct fault *fault)
+static int add(struct listeners *all, int fd, bool is_tls, struct fault *fault)
 {
     if (all->n == LISTENERS_MAX) {
         close(fd);
-        return fault_set(fault, ERR_CONFIG, "server.listen has more than %d addresses",
+        return fault_set(fault, ERR_CONFIG,
+                         "server.listen and server.listen_plain have more than %d addresses",
                          LISTENERS_MAX);
     }
     struct listener *listener = &all->each[all->n++];
     listener->all = all;
     listener->fd = fd;
+    listener->is_tls = is_tls;
     listener->event = event_new(all->base, fd, EV_READ | EV_PERSIST, on_acceptable, listener);
     listener->resume = event_new(all->base, -1, 0, on_resume, listener);
     if (listener->event == NULL || listener->resume == NULL)
@@ -161,7 +179,7 @@ static int add(struct listeners *all, int fd, struct fault *fault)
 }
 
 static int open_address(struct listeners *all, const struct addrinfo *info, const char *text,
-                        struct fault *fault)
+                        bool is_tls, struct fault *fault)
 {
     int one = 1;
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -179,7 +197,7 @@ static int open_address(struct listeners *all, const struct addrinfo *info, cons
                              text);
         return fault_set_errno(fault, sys, "cannot listen on %s", text);
     }
-    return add(all, fd, fault);
+    return add(all, fd, is_tls, fault);
 }
 
 /* "host:port" or "[host]:port" into its halves, NUL-terminated in `copy`. */
@@ -200,7 +218,7 @@ static int split_address(char *copy, char **host, char **port, struct fault *fau
     return 0;
 }
 
-static int open_text(struct listeners *all, struct slice text, struct fault *fault)
+static int open_text(struct listeners *all, struct slice text, bool is_tls, struct fault *fault)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
@@ -217,7 +235,7 @@ static int open_text(struct listeners *all, struct slice text, struct fault *fau
     int failed = getaddrinfo(host, port, &hints, &found);
     if (failed != 0)
         return fault_set(fault, ERR_CONFIG, "server.listen '%s': %s", name, gai_strerror(failed));
-    err = open_address(all, found, name, fault);
+    err = open_address(all, found, name, is_tls, fault);
     freeaddrinfo(found);
     return err;
 }
@@ -235,28 +253,40 @@ static int passed_sockets(void)
     return (int)count;
 }
 
-static int open_all(struct listeners *all, const char *text, struct fault *fault)
+static int open_list(struct listeners *all, const char *list, bool is_tls, struct fault *fault)
 {
-    struct slice rest = slice_from_cstr(text), part;
+    struct slice rest = slice_from_cstr(list), part;
+
+    while (rest.n > 0 && slice_split(&rest, ',', &part)) {
+        int err = open_text(all, slice_trim(part), is_tls, fault);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int open_all(struct listeners *all, const struct settings *settings, struct fault *fault)
+{
+    bool is_tls = all->server->tls != NULL;
     int passed = passed_sockets();
 
     for (int fd = FIRST_PASSED_FD; fd < FIRST_PASSED_FD + passed; fd++) {
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
             fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
             return fault_set_errno(fault, errno, "the socket passed as descriptor %d", fd);
-        int err = add(all, fd, fault);
+        int err = add(all, fd, is_tls, fault);
         if (err != 0)
             return err;
     }
-    while (passed == 0 && slice_split(&rest, ',', &part)) {
-        int err = open_text(all, slice_trim(part), fault);
-        if (err != 0)
-            return err;
-    }
+    int err = passed == 0 ? open_list(all, settings->server_listen, is_tls, fault) : 0;
+    if (err == 0)
+        err = open_list(all, settings->server_listen_plain, false, fault);
+    if (err != 0)
+        return err;
     return all->n > 0 ? 0 : fault_set(fault, ERR_CONFIG, "server.listen names no address");
 }
 
-int listeners_open(struct server *server, struct event_base *base, const char *text,
+int listeners_open(struct server *server, struct event_base *base, const struct settings *settings,
                    struct listeners **listeners, struct fault *fault)
 {
     struct listeners *all = xcalloc(1, sizeof(*all));
@@ -264,7 +294,7 @@ int listeners_open(struct server *server, struct event_base *base, const char *t
     all->server = server;
     all->base = base;
     all->rate = connect_rate_create();
-    int err = open_all(all, text, fault);
+    int err = open_all(all, settings, fault);
     if (err != 0) {
         listeners_close(all);
         return err;
@@ -278,12 +308,15 @@ void listeners_start(struct listeners *all)
     for (unsigned i = 0; i < all->n; i++) {
         if (event_add(all->each[i].event, NULL) != 0)
             fatal("connections cannot be watched for", errno);
-        log_listening(all->each[i].fd);
+        log_listening(all->each[i].fd, all->each[i].is_tls);
     }
 }
 
-void listeners_set_limits(struct listeners *all, uint64_t max_connections, uint64_t connect_rate)
+void listeners_set_limits(struct listeners *all, const struct settings *settings,
+                          uint64_t max_connections, uint64_t connect_rate)
 {
+    settings_unref(all->settings);
+    all->settings = settings_ref(settings);
     all->max_connections = max_connections;
     connect_rate_set(all->rate, connect_rate);
 }
@@ -296,5 +329,6 @@ void listeners_close(struct listeners *all)
         close(all->each[i].fd);
     }
     connect_rate_destroy(all->rate);
+    settings_unref(all->settings);
     free(all);
 }

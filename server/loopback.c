@@ -4,6 +4,7 @@
 #include "server/loopback.h"
 
 #include "server/conn.h"
+#include "server/forwarded.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -61,8 +62,7 @@ static bool is_loopback_origin(struct slice origin)
 static const struct http_field *find_proxy_field(const struct request *r)
 {
     for (unsigned i = 0; i < r->fields_n; i++) {
-        if (slice_eq(r->fields[i].name, SLICE("forwarded")) ||
-            slice_starts_with(r->fields[i].name, SLICE("x-forwarded-")))
+        if (forwarded_is_field(r->fields[i].name))
             return &r->fields[i];
     }
     return NULL;
@@ -72,18 +72,21 @@ int loopback_check(const struct request *r, struct fault *fault)
 {
     struct slice origin = request_field(r, SLICE("origin"));
     struct slice site = request_field(r, SLICE("sec-fetch-site"));
-    const struct http_field *proxy = find_proxy_field(r);
+    const struct http_field *proxy = r->is_proxied ? NULL : find_proxy_field(r);
+    bool is_any_host = r->is_proxied || r->worker->settings->http_allow_proxy;
 
     if (proxy != NULL && !r->worker->settings->http_allow_proxy)
-        return fault_set(fault, ERR_HTTP_FORBIDDEN,
-                         "the request came through a proxy (" SLICE_FMT
-                         "), and this registry has no authentication: whoever reaches the proxy "
-                         "could push. To allow that, set http.allow_proxy: true",
-                         SLICE_ARG(proxy->name));
+        return fault_set(
+            fault, ERR_HTTP_FORBIDDEN,
+            "the request came through a proxy (" SLICE_FMT
+            "), and this registry has no authentication: whoever reaches the proxy "
+            "could push. To allow that, name its address in http.trusted_proxies, or set "
+            "http.allow_proxy: true",
+            SLICE_ARG(proxy->name));
     bool is_from_page = origin.p != NULL || site.p != NULL;
     /* Also without those fields: a page whose name was made to mean 127.0.0.1 sends neither. */
     if (!loopback_host(r->host) && (is_from_page || (r->conn->is_loopback && r->host.n > 0)) &&
-        !r->worker->settings->http_allow_proxy)
+        !is_any_host)
         return fault_set(fault, ERR_HTTP_FORBIDDEN,
                          "this registry has no authentication, so that on this machine it answers "
                          "to localhost and 127.0.0.1 only, not to '" SLICE_FMT

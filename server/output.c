@@ -11,12 +11,11 @@
 
 #include "base/clock.h"
 #include "server/conn.h"
+#include "server/transport.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -44,17 +43,12 @@ static enum output_result failed(struct request *r)
 enum output_result output_send(struct request *r, struct slice head, struct slice body)
 {
     struct output *out = &exchange_of(r)->output;
-    struct iovec iov[2] = {
-        {(void *)(uintptr_t)head.p, head.n},
-        {(void *)(uintptr_t)body.p, body.n},
-    };
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
     ssize_t n;
 
     /* The plain call costs the kernel less, and many answers have no body. */
     do
-        n = body.n > 0 ? sendmsg(r->conn->fd, &message, MSG_NOSIGNAL)
-                       : send(r->conn->fd, head.p, head.n, MSG_NOSIGNAL);
+        n = body.n > 0 ? transport_send_two(r->conn, head, body)
+                       : transport_send(r->conn, head.p, head.n, false);
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN)
         return failed(r);
@@ -155,10 +149,10 @@ static enum output_result blocked(struct request *r)
 static enum output_result send_bytes(struct request *r, struct output_segment *segment)
 {
     struct output *out = &exchange_of(r)->output;
-    int more = out->at + 1 < out->n ? MSG_MORE : 0;
+    bool has_more = out->at + 1 < out->n;
 
     while (segment->bytes.n > 0) {
-        ssize_t n = send(r->conn->fd, segment->bytes.p, segment->bytes.n, MSG_NOSIGNAL | more);
+        ssize_t n = transport_send(r->conn, segment->bytes.p, segment->bytes.n, has_more);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -197,7 +191,7 @@ static enum output_result send_file(struct request *r, struct output_segment *se
                              segment->left < WINDOW_BYTES ? segment->left : WINDOW_BYTES);
             return OUTPUT_BLOCKED;
         }
-        ssize_t sent = sendfile(r->conn->fd, out->file->fd, &at, n);
+        ssize_t sent = transport_send_file(r->conn, out->file->fd, &at, n);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)

@@ -57,11 +57,11 @@ static void count(enum refusal why)
     counts[why].logged_ms = now_ms;
 }
 
-void refusal_send(enum refusal why, int fd)
+void refusal_send(enum refusal why, int fd, bool is_tls)
 {
     struct slice answer = kinds[why].answer;
 
-    if (send(fd, answer.p, answer.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    if (!is_tls && send(fd, answer.p, answer.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_debug("http.refuse", "a refused client was gone already");
     close(fd);
     count(why);

@@ -3,12 +3,11 @@
 
 #include "server/request.h"
 
-#include "server/client_address.h"
 #include "server/conn.h"
+#include "server/transport.h"
 #include "server/worker_private.h"
 
 #include <assert.h>
-#include <sys/socket.h>
 
 const char *method_name(enum method method)
 {
@@ -88,13 +87,9 @@ int request_query(struct request *r, struct slice name, unsigned index, struct s
 
 uint64_t request_client(const struct request *r)
 {
-    struct sockaddr_storage address;
-    socklen_t n = sizeof(address);
+    uint64_t number = client_address_number(&r->client);
 
-    if (r->conn == NULL || getpeername(r->conn->fd, (struct sockaddr *)&address, &n) != 0)
-        return 1;
-    uint64_t key = client_address_key(&address);
-    return key != 0 ? key : 1;
+    return number != 0 ? number : 1;
 }
 
 /*
@@ -149,7 +144,7 @@ static void send_continue(struct request *r)
     if (x->received > x->taken)
         return;
     /* A socket too full for one line belongs to a client that has stopped reading. */
-    if (send(r->conn->fd, line, sizeof(line) - 1, MSG_NOSIGNAL) != sizeof(line) - 1)
+    if (transport_send(r->conn, line, sizeof(line) - 1, false) != sizeof(line) - 1)
         conn_close(r->conn, "100 Continue could not be sent");
 }
 

@@ -16,6 +16,7 @@
 #include "auth/identity.h"
 #include "base/arena.h"
 #include "base/fault.h"
+#include "server/client_address.h"
 #include "server/http_head.h"
 #include "server/worker.h"
 #include "storage/blob_file.h"
@@ -49,6 +50,10 @@ struct request {
     struct slice query;  /* as sent, without '?' */
     struct slice host;
     bool is_http_10;
+    struct client_address client;    /* who connected, or whom a trusted proxy speaks for */
+    struct slice scheme;             /* "http" or "https", as the client sees it; static */
+    bool is_proxied;                 /* by a trusted proxy, which said so */
+    struct slice client_certificate; /* a SAN of the one it showed (tls.client_ca); else empty */
     const struct http_field *fields;
     unsigned fields_n;
 

@@ -24,6 +24,9 @@
 #include "server/notify.h"
 #include "server/open_store.h"
 #include "server/refusal.h"
+#include "server/tls_files.h"
+#include "server/tls_session.h"
+#include "server/token_sweeper.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -48,6 +51,7 @@ struct process {
     struct listeners *listeners;
     struct control *control;
     struct draft_sweeper *drafts;
+    struct token_sweeper *tokens;
     struct clock_watch *clock;
     struct log_signer *signer; /* NULL: there are no keys */
     struct server_keys *keys;  /* NULL: the gate has them, or there are none */
@@ -104,7 +108,8 @@ static void limit_connections(struct process *process)
 {
     const struct settings *settings = process->settings;
 
-    listeners_set_limits(process->listeners, connections_max(settings), connect_rate_of(settings));
+    listeners_set_limits(process->listeners, settings, connections_max(settings),
+                         connect_rate_of(settings));
 }
 
 static void swap_settings(struct process *process, const struct settings *settings)
@@ -145,6 +150,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
         swap_settings(process, settings);
         log_info("server.reload", "the new configuration is in use");
     }
+    if (process->server.tls != NULL)
+        tls_files_reload(process->server.tls);
     notify("READY=1");
 }
 
@@ -199,6 +206,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
     clock_watch_look(process->clock);
     if (process->server.gate != NULL)
         gate_look(process->server.gate);
+    if (process->server.tls != NULL)
+        tls_files_look(process->server.tls);
     uploads_measure(process->store.uploads);
     uploads_expire(process->store.uploads); /* looks only at those it removes */
 }
@@ -211,6 +220,7 @@ static void on_minute(evutil_socket_t fd, short what, void *arg)
     (void)what;
     kv_reader_check(process->store.kv);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
+    token_sweeper_start(process->tokens, process->settings->auth_expiry_warning_ms);
     if (process->signer != NULL)
         log_signer_look(process->signer);
 }
@@ -365,6 +375,13 @@ static void stop_signing(struct process *process)
     server_keys_close(process->keys);
 }
 
+static int open_tls(struct process *process, struct fault *fault)
+{
+    if (process->settings->tls_certificate[0] == '\0')
+        return 0;
+    return tls_files_open(process->settings, &process->server.tls, fault);
+}
+
 static int serve_store(struct process *process)
 {
     struct fault fault = FAULT_INIT;
@@ -373,7 +390,9 @@ static int serve_store(struct process *process)
     if (err == 0)
         err = open_gate(process, &fault);
     if (err == 0)
-        err = listeners_open(&process->server, process->base, process->settings->server_listen,
+        err = open_tls(process, &fault);
+    if (err == 0)
+        err = listeners_open(&process->server, process->base, process->settings,
                              &process->listeners, &fault);
     if (err == 0)
         err = control_start(&process->store, process->settings->index_copy_timeout_ms,
@@ -382,16 +401,19 @@ static int serve_store(struct process *process)
         if (process->listeners != NULL)
             listeners_close(process->listeners);
         abandon_gate(process);
+        tls_files_close(process->server.tls);
         event_base_free(process->base);
         return complain(&fault, err);
     }
     process->server.tag_gate = digest_gate_create();
     process->drafts = draft_sweeper_create(process->base, process->store.kv);
+    process->tokens = token_sweeper_create(process->base, process->store.kv);
     process->clock = clock_watch_create(process->base, process->store.kv);
     start_signing(process);
     start_workers(process);
     add_events(process);
     draft_sweeper_start(process->drafts, process->settings->files_draft_expire_ms);
+    token_sweeper_start(process->tokens, process->settings->auth_expiry_warning_ms);
     limit_connections(process);
     listeners_start(process->listeners);
     process->server.ready = true;
@@ -404,10 +426,12 @@ static int serve_store(struct process *process)
     control_stop(process->control);
     clock_watch_destroy(process->clock);
     draft_sweeper_destroy(process->drafts);
+    token_sweeper_destroy(process->tokens);
     stop_workers(&process->server);
     stop_signing(process);
     digest_gate_destroy(process->server.tag_gate);
     gate_close(process->server.gate);
+    tls_files_close(process->server.tls);
     free_events(process);
     log_info("server.stopped", "good bye");
     return EXIT_SUCCESS;
@@ -422,6 +446,7 @@ static int serve(struct process *process)
     process->server.store = &process->store;
     access_register();
     refusal_register();
+    tls_session_register();
     gauges_register(&process->server);
     process->base = event_base_new();
     if (process->base == NULL)

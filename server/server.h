@@ -11,6 +11,7 @@
 #include "storage/store.h"
 
 struct gate;
+struct tls_files;
 struct worker;
 
 /* Made by main before the workers start; the pointers stay until they have stopped. */
@@ -18,6 +19,7 @@ struct server {
     struct store *store;
     struct gate *gate;            /* who may do what; NULL: authentication is off */
     struct digest_gate *tag_gate; /* additions of files to one tag; entered before store->gate */
+    struct tls_files *tls;        /* NULL: no listener speaks TLS */
     struct worker **workers;
     unsigned workers_n;
     atomic_uint connections;           /* open now */

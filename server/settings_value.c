@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "server/networks.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -212,9 +213,11 @@ static int parse_string(const struct setting *setting, struct slice text, struct
     if (!is_printable(text))
         return fault_set(fault, ERR_CONFIG, "must be UTF-8 text without control characters");
     buf_init(&listen, LISTEN_MAX_BYTES);
-    if (strcmp(setting->name, "server.listen") == 0) {
+    if (text.n > 0 && strncmp(setting->name, "server.listen", 13) == 0) {
         err = setting_check_listen(text, &listen, fault);
         text = buf_slice(&listen);
+    } else if (text.n > 0 && strcmp(setting->name, "http.trusted_proxies") == 0) {
+        err = networks_check(text, fault);
     }
     if (err == 0) {
         copy = arena_dup(arena, text);

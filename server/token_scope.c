@@ -61,7 +61,7 @@ static bool split(struct slice text, struct slice *type, struct slice *name, str
 
     while (last > first && text.p[last - 1] != ':')
         last--;
-    if (first == text.n || last <= first + 1)
+    if (first == 0 || first == text.n || last <= first + 1)
         return false;
     *type = slice_sub(text, 0, first);
     *name = slice_sub(text, first + 1, last - 1 - first - 1);

@@ -267,6 +267,8 @@ static void on_queue(evutil_socket_t fd, short what, void *arg)
 static uint64_t timeout_ms(const struct settings *settings, enum conn_wait wait)
 {
     switch (wait) {
+    case WAIT_HANDSHAKE:
+        return settings->tls_handshake_timeout_ms;
     case WAIT_IDLE:
         return settings->http_idle_timeout_ms;
     case WAIT_HEAD:
@@ -305,7 +307,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)what;
     p->now_ms = clock_mono_ms();
     update_date(p);
-    for (int wait = WAIT_IDLE; wait < WAIT_COUNT; wait++) {
+    for (int wait = WAIT_NONE + 1; wait < WAIT_COUNT; wait++) {
         uint64_t limit_ms = timeout_ms(worker->settings, (enum conn_wait)wait);
         struct conn *conn;
         while ((conn = p->waits[wait].first) != NULL &&
@@ -356,6 +358,8 @@ struct message {
     struct pool_job job; /* first member */
     struct worker *worker;
     int fd;
+    struct client_address from;
+    bool is_tls;
     const struct settings *settings;
 };
 
@@ -374,7 +378,7 @@ static void adopt(struct pool_job *job)
 {
     struct message *message = (struct message *)job;
 
-    conn_open(message->worker, message->fd);
+    conn_open(message->worker, message->fd, &message->from, message->is_tls);
     free(message);
 }
 
@@ -409,10 +413,10 @@ static void stop(struct pool_job *job)
     free(message);
 }
 
-void worker_give(struct worker *worker, int fd)
+void worker_give(struct worker *worker, int fd, const struct client_address *from, bool is_tls)
 {
     atomic_fetch_add(&worker->load, 1);
-    send_message(worker, (struct message){.fd = fd}, adopt);
+    send_message(worker, (struct message){.fd = fd, .from = *from, .is_tls = is_tls}, adopt);
 }
 
 void worker_set_settings(struct worker *worker, const struct settings *settings)

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "base/pool.h"
+#include "server/client_address.h"
 #include "server/server.h"
 
 struct conn;
@@ -35,8 +36,9 @@ struct worker {
 struct worker *worker_create(struct server *server, unsigned index,
                              const struct settings *settings);
 void worker_start(struct worker *worker);
-/* Hand over an accepted, non-blocking socket; the worker closes it. */
-void worker_give(struct worker *worker, int fd);
+/* Hand over an accepted, non-blocking socket of a client at `from`, which is to speak TLS or not;
+ * the worker closes it. */
+void worker_give(struct worker *worker, int fd, const struct client_address *from, bool is_tls);
 /* A new snapshot; the worker takes its own reference. */
 void worker_set_settings(struct worker *worker, const struct settings *settings);
 /* Idle connections close, busy ones after their answer. */

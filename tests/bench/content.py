@@ -8,6 +8,7 @@ import random
 import tempfile
 
 import image
+import tls
 from image import OCI_EMPTY, OCI_LAYER, OCI_MANIFEST, digest_of
 
 MIB = 1 << 20
@@ -39,10 +40,19 @@ class Content:
         self.small_manifest = manifest()
         self.folder = tempfile.TemporaryDirectory(prefix='bench-content-')
         self._files = 0
+        self._pair = None
         self._layouts = {}
 
     def path(self, name):
         return os.path.join(self.folder.name, name)
+
+    def pair(self):
+        """A certificate and its key, the same for every peer."""
+        if self._pair is None:
+            # Workers that are not root read nothing of it: their parent does.
+            with tls.Authority() as authority:
+                self._pair = authority.issue(self.path('tls'), 'localhost', 'IP:127.0.0.1')
+        return self._pair
 
     def fresh_file(self, size):
         """A file no registry has seen, and its digest; the caller unlinks it."""

@@ -70,7 +70,7 @@ def wrk(peer, target, connections, seconds, lua=None, fields=ACCEPT, arguments=(
         argv += ['-H', field]
     if lua is not None:
         argv += ['-s', script(lua)]
-    argv += [f'http://{peer.address}{target}', '--', *arguments]
+    argv += [f'{peer.url}{target}', '--', *arguments]
     with Cpu(peer) as cpu:
         text = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
     rate = float(re.search(r'Requests/sec:\s+([0-9.]+)', text).group(1))

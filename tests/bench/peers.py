@@ -65,6 +65,11 @@ class Peer:
     def address(self):
         return f'127.0.0.1:{self.port}'
 
+    @property
+    def url(self):
+        """Where the load goes."""
+        return f'http://{self.address}'
+
     @classmethod
     def is_there(cls):
         return True
@@ -153,6 +158,31 @@ class Tidemark(Peer):
                 self.path('data'), '--listen', self.address]
 
 
+class TidemarkTls(Tidemark):
+    """Load by TLS, everything else without; `pair` is a certificate and its key."""
+
+    pair = None
+
+    def __init__(self):
+        super().__init__()
+        self.tls_port = free_port()
+
+    @property
+    def url(self):
+        return f'https://127.0.0.1:{self.tls_port}'
+
+    def write_files(self):
+        certificate, key = self.pair
+        with open(self.path('tidemark.yaml'), 'w', encoding='utf-8') as file:
+            file.write('log: {access: "off"}\n'
+                       f'server: {{listen_plain: "{self.address}"}}\n'
+                       f'tls: {{certificate: "{certificate}", key: "{key}"}}\n')
+
+    def argv(self):
+        return [os.environ['TIDEMARK'], 'serve', '--config', self.path('tidemark.yaml'), '--data',
+                self.path('data'), '--listen', f'127.0.0.1:{self.tls_port}']
+
+
 class Distribution(Peer):
     """distribution v3, built from its Go module."""
 
@@ -203,6 +233,10 @@ class Nginx(Peer):
     def is_there(cls):
         return shutil.which('nginx', path=command.search_path()) is not None
 
+    def more(self):
+        """What stands in its `server` besides."""
+        return ''
+
     def write_files(self):
         os.makedirs(self.path('root', 'v2'), exist_ok=True)
         os.chmod(self.directory, 0o755)
@@ -222,6 +256,7 @@ http {{
     default_type application/vnd.oci.image.manifest.v1+json;
     server {{
         listen {self.address} backlog=1024;
+        {self.more()}
         root {self.path("root")};
     }}
 }}
@@ -236,3 +271,23 @@ http {{
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, 'wb') as file:
             file.write(content)
+
+
+class NginxTls(Nginx):
+    """The same over TLS, with the same certificate and suite."""
+
+    pair = None
+
+    def __init__(self):
+        super().__init__()
+        self.tls_port = free_port()
+
+    @property
+    def url(self):
+        return f'https://127.0.0.1:{self.tls_port}'
+
+    def more(self):
+        certificate, key = self.pair
+        return (f'listen 127.0.0.1:{self.tls_port} ssl backlog=1024; '
+                f'ssl_certificate {certificate}; ssl_certificate_key {key}; '
+                'ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on;')

@@ -76,6 +76,8 @@ PROMISES = (
      at_least('get-digest', DISTRIBUTION, 10)),
     ('blob GET 1 MiB: at least 0.95 x nginx', at_least('blob-1m', NGINX, 0.95)),
     ('blob GET 100 MiB: at least 0.95 x nginx', at_least('blob-100m', NGINX, 0.95)),
+    ('blob GET 1 MiB over TLS: at least 0.9 x nginx', at_least('tls-1m', NGINX, 0.9)),
+    ('blob GET 100 MiB over TLS: at least 0.9 x nginx', at_least('tls-100m', NGINX, 0.9)),
     ('blob PUT 512 MiB, durable: at most 1.2 x the time of write + fsync of the same bytes',
      durable_put),
     ('manifest PUT, 64 connections, durable: at least 10 x distribution v3',

@@ -35,6 +35,7 @@ value: CPU time of the server for each request (µs), and its memory when the ca
 memory less is better. `to X` is Tidemark divided by X.
 
 * **nginx static** serves the same bytes as files with `sendfile`: the limit for pulls.
+* Over TLS both show the same certificate (P-256) and speak TLS 1.3 with the same suite, by OpenSSL.
 * **write + fsync** writes the bytes of a push with as many threads and syncs them: the limit for
   pushes. It neither receives nor hashes them.
 * Tidemark answers a push when bytes, name and index are on the disk. Distribution syncs the files

@@ -217,6 +217,54 @@ static void check_policy(struct slice input, struct buf *out)
     check_same(out, input);
 }
 
+static void check_account(struct slice input, struct buf *out)
+{
+    struct row_account row;
+    int err = row_account_decode(input, &row);
+
+    if (err != 0) {
+        check_err(err);
+        return;
+    }
+    check_inside(input, row.bcrypt);
+    check_inside(input, row.description);
+    for (unsigned i = 0; i < row.groups_n; i++)
+        check_inside(input, row.groups[i]);
+    row_account_encode(out, &row);
+    check_same(out, input);
+}
+
+static void check_group(struct slice input, struct buf *out)
+{
+    struct row_group row;
+    int err = row_group_decode(input, &row);
+
+    if (err != 0) {
+        check_err(err);
+        return;
+    }
+    check_inside(input, row.description);
+    row_group_encode(out, &row);
+    check_same(out, input);
+}
+
+static void check_token(struct slice input, struct buf *out)
+{
+    struct row_token row;
+    int err = row_token_decode(input, &row);
+
+    if (err != 0) {
+        check_err(err);
+        return;
+    }
+    check_inside(input, row.account);
+    check_inside(input, row.description);
+    for (unsigned i = 0; i < row.globs_n; i++)
+        check_inside(input, row.globs[i]);
+    row_token_encode(out, &row);
+    check_same(out, input);
+}
+
 static void check_id(struct slice input, struct buf *out)
 {
     uint64_t id;
@@ -235,7 +283,9 @@ static bool same_event(const struct event *a, const struct event *b)
     return a->type == b->type && a->time_ms == b->time_ms && a->size == b->size &&
            slice_eq(a->actor, b->actor) && slice_eq(a->repository, b->repository) &&
            slice_eq(a->tag, b->tag) && slice_eq(a->media_type, b->media_type) &&
-           slice_eq(a->from, b->from) && memcmp(&a->digest, &b->digest, sizeof(a->digest)) == 0 &&
+           slice_eq(a->from, b->from) && slice_eq(a->subject, b->subject) &&
+           slice_eq(a->reason, b->reason) &&
+           memcmp(&a->digest, &b->digest, sizeof(a->digest)) == 0 &&
            memcmp(&a->previous, &b->previous, sizeof(a->previous)) == 0;
 }
 
@@ -254,6 +304,8 @@ static void check_event(struct slice input, struct buf *out)
     check_inside(input, event.tag);
     check_inside(input, event.media_type);
     check_inside(input, event.from);
+    check_inside(input, event.subject);
+    check_inside(input, event.reason);
     event_encode(out, &event);
     if (out->overflow || out->n > input.n || event_decode(buf_slice(out), &again) != 0 ||
         !same_event(&event, &again))
@@ -305,6 +357,15 @@ static void check(uint8_t choice, struct slice input, struct buf *out)
         break;
     case 'p':
         check_policy(input, out);
+        break;
+    case 'a':
+        check_account(input, out);
+        break;
+    case 'g':
+        check_group(input, out);
+        break;
+    case 'T':
+        check_token(input, out);
         break;
     case 'i':
         check_id(input, out);

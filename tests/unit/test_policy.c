@@ -8,6 +8,7 @@
 
 #include <CUnit/CUnit.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,38 @@ static void test_limits(void)
     root.globs = &glob;
     root.globs_n = 1;
     CU_ASSERT_EQUAL(verbs_of(policy, &root, ""), 0);
+    policy_unref(policy);
+}
+
+/* A job is within what its issuer has in the policy of today, whatever it was let in with. */
+static void test_issuer_limits(void)
+{
+    struct policy *policy = parsed(example);
+    struct policy *later =
+        parsed("{\"roles\": {\"r\": [\"pull\", \"push\"]}, \"bindings\": [{\"role\":"
+               "\"r\", \"to\": [\"group:team-a\"], \"repositories\": [\"**\"]}],"
+               "\"issuers\": {\"gitlab\": {\"url\": \"https://b\", \"audience\": \"t\","
+               "\"repositories\": [\"team-a/**\"], \"verbs\": [\"pull\"],"
+               "\"rules\": []}}}");
+    struct identity job = somebody(IDENTITY_WORKLOAD, "github:acme/app");
+    struct policy_explanation why;
+    struct slice group = SLICE("team-a");
+
+    job.issuer = SLICE("github");
+    job.groups = &group;
+    job.groups_n = 1;
+    CU_ASSERT_EQUAL(verbs_of(policy, &job, "team-a/app"), PULL | PUSH);
+    CU_ASSERT_EQUAL(verbs_of(policy, &job, "shared/a"), 0); /* bound, but not the issuer's */
+    policy_explain(policy, &job, SLICE("shared/a"), VERB_PULL, SLICE(""), &why);
+    CU_ASSERT_FALSE(why.allowed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "issuer"));
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-a/app"), 0); /* its issuer is gone */
+    job.issuer = SLICE("gitlab");
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-a/app"), PULL);
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-b/app"), 0);
+    job.kind = IDENTITY_USER;
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-b/app"), PULL | PUSH);
+    policy_unref(later);
     policy_unref(policy);
 }
 
@@ -331,6 +364,47 @@ static void test_cell(void)
     policy_cell_destroy(cell);
 }
 
+#define THREADS 3
+#define ROUNDS  3000
+
+/* Takes the policy again and again; what it holds stays whole, and versions only go up. */
+static void *take_turns(void *arg)
+{
+    struct policy_cell *cell = arg;
+    uint64_t last = 0;
+    bool ok = true;
+
+    while (last < ROUNDS) {
+        uint64_t version = policy_cell_version(cell);
+        struct policy *policy = policy_cell_get(cell);
+
+        ok &= version >= last && (policy != NULL || version == 0);
+        if (policy != NULL)
+            ok &= slice_eq(policy_document(policy), SLICE("{}"));
+        policy_unref(policy);
+        last = version;
+    }
+    return ok ? cell : NULL;
+}
+
+static void test_cell_threads(void)
+{
+    struct policy_cell *cell = policy_cell_create();
+    pthread_t threads[THREADS];
+
+    for (unsigned i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, take_turns, cell), 0);
+    for (uint64_t version = 1; version <= ROUNDS; version++)
+        policy_cell_set_take(cell, parsed("{}"), version);
+    for (unsigned i = 0; i < THREADS; i++) {
+        void *result = NULL;
+
+        pthread_join(threads[i], &result);
+        CU_ASSERT_PTR_EQUAL(result, cell);
+    }
+    policy_cell_destroy(cell);
+}
+
 static void test_identity_copy(void)
 {
     struct slice groups[] = {SLICE("a"), SLICE("bc")}, globs[] = {SLICE("x/**")};
@@ -364,11 +438,13 @@ void test_suites(void)
     CU_add_test(suite, "verbs of an identity in a repository", test_verbs);
     CU_add_test(suite, "verbs that are about no repository", test_server_wide);
     CU_add_test(suite, "what a credential is limited to", test_limits);
+    CU_add_test(suite, "what an issuer is limited to", test_issuer_limits);
     CU_add_test(suite, "verbs with an environment", test_environments);
     CU_add_test(suite, "persons and functions", test_persons_and_functions);
     CU_add_test(suite, "issuers", test_issuers);
     CU_add_test(suite, "which line decided", test_explain);
     CU_add_test(suite, "what is refused, and where", test_refused);
     CU_add_test(suite, "the policy in force", test_cell);
+    CU_add_test(suite, "the policy in force, replaced while it is used", test_cell_threads);
     CU_add_test(suite, "a copy of an identity", test_identity_copy);
 }

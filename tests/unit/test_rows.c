@@ -393,6 +393,105 @@ static void test_policy(void)
         CU_ASSERT_EQUAL(row_policy_decode(slice_make(out.p, n), &got), ERR_CORRUPT);
 }
 
+static void test_account(void)
+{
+    const struct row_account row = {
+        .kind = ACCOUNT_USER,
+        .disabled = true,
+        .external = true,
+        .created_ms = 1700000000000,
+        .bcrypt = SLICE("$2b$"),
+        .groups = {SLICE("ops"), SLICE("team-a")},
+        .groups_n = 2,
+        .description = SLICE("somebody"),
+    };
+    struct row_account got;
+
+    buf_reset(&out);
+    row_account_encode(&out, &row);
+    CU_ASSERT_EQUAL_FATAL(row_account_decode(buf_slice(&out), &got), 0);
+    CU_ASSERT_TRUE(got.kind == ACCOUNT_USER && got.disabled && got.external);
+    CU_ASSERT_EQUAL(got.created_ms, row.created_ms);
+    CU_ASSERT_TRUE(slice_eq(got.bcrypt, row.bcrypt));
+    CU_ASSERT_EQUAL_FATAL(got.groups_n, 2);
+    CU_ASSERT_TRUE(slice_eq(got.groups[1], row.groups[1]));
+    CU_ASSERT_TRUE(slice_eq(got.description, row.description));
+    for (size_t n = 0; n < out.n - row.description.n; n++)
+        CU_ASSERT_EQUAL(row_account_decode(slice_make(out.p, n), &got), ERR_CORRUPT);
+    out.p[1] = 3;
+    CU_ASSERT_EQUAL(row_account_decode(buf_slice(&out), &got), ERR_CORRUPT);
+    out.p[1] = ACCOUNT_ROBOT;
+    CU_ASSERT_EQUAL(row_account_decode(buf_slice(&out), &got), 0);
+    out.p[2] = 4; /* a flag of a later version may mean that nobody may log in */
+    CU_ASSERT_EQUAL(row_account_decode(buf_slice(&out), &got), ERR_CORRUPT);
+}
+
+static void test_token(void)
+{
+    struct row_token row = {
+        .kind = TOKEN_ROBOT,
+        .may_approve = true,
+        .warned = true,
+        .created_ms = 1,
+        .expires_ms = INT64_MAX,
+        .last_used_ms = -1,
+        .verbs = UINT32_MAX,
+        .account = SLICE("ci"),
+        .globs = {SLICE("a/**")},
+        .globs_n = 1,
+        .description = SLICE("of the build"),
+    };
+    struct row_token got;
+
+    memset(row.sha256, 0x5a, sizeof(row.sha256));
+    buf_reset(&out);
+    row_token_encode(&out, &row);
+    CU_ASSERT_EQUAL_FATAL(row_token_decode(buf_slice(&out), &got), 0);
+    CU_ASSERT_TRUE(got.kind == TOKEN_ROBOT && got.may_approve && got.warned);
+    CU_ASSERT_EQUAL(memcmp(got.sha256, row.sha256, sizeof(row.sha256)), 0);
+    CU_ASSERT_TRUE(got.created_ms == 1 && got.expires_ms == INT64_MAX && got.last_used_ms == -1);
+    CU_ASSERT_EQUAL(got.verbs, UINT32_MAX);
+    CU_ASSERT_TRUE(slice_eq(got.account, row.account));
+    CU_ASSERT_EQUAL_FATAL(got.globs_n, 1);
+    CU_ASSERT_TRUE(slice_eq(got.globs[0], row.globs[0]));
+    CU_ASSERT_TRUE(slice_eq(got.description, row.description));
+    for (size_t n = 0; n < out.n - row.description.n; n++)
+        CU_ASSERT_EQUAL(row_token_decode(slice_make(out.p, n), &got), ERR_CORRUPT);
+    row.globs[0] = SLICE(""); /* one that is empty would mean every repository to nobody's wish */
+    buf_reset(&out);
+    row_token_encode(&out, &row);
+    CU_ASSERT_EQUAL(row_token_decode(buf_slice(&out), &got), ERR_CORRUPT);
+}
+
+static void test_group(void)
+{
+    const struct row_group row = {.created_ms = 5, .description = SLICE("on call")};
+    struct row_group got;
+
+    buf_reset(&out);
+    row_group_encode(&out, &row);
+    CU_ASSERT_EQUAL_FATAL(row_group_decode(buf_slice(&out), &got), 0);
+    CU_ASSERT_TRUE(got.created_ms == 5 && slice_eq(got.description, row.description));
+    for (size_t n = 0; n < out.n - row.description.n; n++)
+        CU_ASSERT_EQUAL(row_group_decode(slice_make(out.p, n), &got), ERR_CORRUPT);
+}
+
+static void test_key_tokenof(void)
+{
+    struct key key = key_tokenof(SLICE("ci"), 7), mine = key_prefix_tokenof(SLICE("ci"));
+    struct key other = key_prefix_tokenof(SLICE("c"));
+    struct key_fields fields;
+
+    CU_ASSERT_EQUAL_FATAL(key_decode(key_slice(&key), &fields), 0);
+    CU_ASSERT_EQUAL(fields.family, KV_TOKENOF);
+    CU_ASSERT_EQUAL(fields.id[0], 7);
+    CU_ASSERT_TRUE(slice_eq(fields.text, SLICE("ci")));
+    CU_ASSERT_TRUE(slice_starts_with(key_slice(&key), key_slice(&mine)));
+    CU_ASSERT_FALSE(slice_starts_with(key_slice(&key), key_slice(&other)));
+    key.n--;
+    CU_ASSERT_EQUAL(key_decode(key_slice(&key), &fields), ERR_CORRUPT);
+}
+
 static void test_too_long(void)
 {
     static char text[UINT16_MAX + 1];
@@ -414,6 +513,7 @@ void test_suites(void)
     CU_add_test(keys, "digest", test_key_digest);
     CU_add_test(keys, "due", test_key_due);
     CU_add_test(keys, "draft", test_key_draft);
+    CU_add_test(keys, "tokenof", test_key_tokenof);
     CU_add_test(keys, "order", test_key_order);
     CU_add_test(keys, "prefixes", test_key_prefixes);
     CU_add_test(keys, "refused", test_key_refused);
@@ -425,5 +525,8 @@ void test_suites(void)
     CU_add_test(values, "referrer, managed", test_sized);
     CU_add_test(values, "draft", test_draft);
     CU_add_test(values, "policy", test_policy);
+    CU_add_test(values, "account", test_account);
+    CU_add_test(values, "token", test_token);
+    CU_add_test(values, "group", test_group);
     CU_add_test(values, "too long", test_too_long);
 }

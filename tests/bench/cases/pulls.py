@@ -6,7 +6,7 @@ import load
 import seeding
 from content import REPOSITORY
 from load import Result
-from peers import Distribution, DockerRegistry, Nginx, Tidemark
+from peers import Distribution, DockerRegistry, Nginx, NginxTls, Tidemark, TidemarkTls
 from scene import Scene, case
 
 CONNECTIONS = 64
@@ -44,7 +44,7 @@ def get_blob(name, connections, threads=1):
 
 
 def scenes(_scale):
-    return (Scene(
+    plain = Scene(
         cases=(
             case('get-tag', 'manifest GET by tag, 64 connections', get_manifest_by_tag),
             case('get-digest', 'manifest GET by digest, 64 connections', get_manifest_by_digest),
@@ -55,4 +55,15 @@ def scenes(_scale):
             case('blob-100m', 'blob GET 100 MiB, 4 connections', get_blob('100 MiB', 4, threads=2)),
         ),
         kinds=(Tidemark, Nginx, Distribution, DockerRegistry),
-        after=seeding.push_content),)
+        after=seeding.push_content)
+    over_tls = Scene(
+        cases=(
+            case('tls-1m', 'blob GET 1 MiB over TLS, 16 connections',
+                 get_blob('1 MiB', 16, threads=2)),
+            case('tls-100m', 'blob GET 100 MiB over TLS, 4 connections',
+                 get_blob('100 MiB', 4, threads=2)),
+        ),
+        kinds=(TidemarkTls, NginxTls),
+        before=seeding.give_certificate,
+        after=seeding.push_content)
+    return plain, over_tls
