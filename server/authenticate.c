@@ -85,6 +85,7 @@ static void logged_in(void *arg, int err, struct identity *identity)
         a->given->means = a->login.means;
     if (err == 0) {
         struct credential *credential = credential_create_take(identity);
+        credential->is_password = a->login.means == LOGIN_PASSWORD;
         keep(a, credential);
         take_credential(r, credential);
         credential_unref(credential);
@@ -222,6 +223,23 @@ static void verify(struct authentication *a, const struct authorization *authori
     a->done(r, err, &fault);
 }
 
+/* A password that is known does not open while its account is locked out: or guesses would go on,
+ * and the right one would show. */
+static struct credential *find_known(const struct request *r, const struct credential_key *key)
+{
+    struct gate_client *client = r->worker->gate;
+    char address[CLIENT_ADDRESS_TEXT_MAX];
+    struct credential *known =
+        credential_cache_find(client->cache, key, generation_of(client->gate), clock_wall_ms());
+
+    if (known == NULL || !known->is_password)
+        return known;
+    client_address_format(&r->client, address);
+    return login_wait_ms(client->gate->login, known->identity->name, slice_from_cstr(address)) == 0
+               ? known
+               : NULL;
+}
+
 void authenticate(struct request *r, authenticate_done_fn done)
 {
     struct gate_client *client = r->worker->gate;
@@ -238,10 +256,7 @@ void authenticate(struct request *r, authenticate_done_fn done)
         return;
     }
     bool has_key = credential_cache_key(client->cache, value, &key);
-    struct credential *known =
-        has_key ? credential_cache_find(client->cache, &key, generation_of(client->gate),
-                                        clock_wall_ms())
-                : NULL;
+    struct credential *known = has_key ? find_known(r, &key) : NULL;
     if (known != NULL) {
         take_credential(r, known);
         done(r, 0, NULL);

@@ -29,7 +29,7 @@ struct settings {
 };
 
 enum { AUTH_CHALLENGE_BOTH, AUTH_CHALLENGE_TOKEN, AUTH_CHALLENGE_BASIC }; /* auth_challenge */
-enum { LOG_ACCESS_OFF, LOG_ACCESS_WRITES, LOG_ACCESS_ALL }; /* settings.log_access */
+enum { LOG_ACCESS_OFF, LOG_ACCESS_WRITES, LOG_ACCESS_ALL };               /* settings.log_access */
 
 /* What the command line says; NULL when it does not. */
 struct settings_overrides {
