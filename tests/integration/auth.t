@@ -224,6 +224,47 @@ def post_password(server):
     check.equal(challenge(answer), ({}, True), 'challenge at /token')
 
 
+def patch_user(server, name, document):
+    return server.registry('root').request('PATCH', f'/api/v1/users/{name}',
+                                           {'Content-Type': 'application/json'},
+                                           json.dumps(document).encode())
+
+
+@suite.case('a refresh token gets access tokens, opens nothing else, and ends with its account')
+def refresh(server):
+    answer = ask_token(server, 'dev', ['repository:team/a:pull'], offline_token='true')
+    token = json.loads(check.status(answer, 200).body)['refresh_token']
+    other = post_token(server, grant_type='password', username='dev', password=PASSWORD,
+                       access_type='offline')
+    check.true(json.loads(other.body)['refresh_token'] != token, 'the same refresh token twice')
+
+    def exchange():
+        return post_token(server, grant_type='refresh_token', refresh_token=token,
+                          service='tidemark', scope='repository:team/a:pull,delete')
+    for _ in range(2):  # clients keep the one they have, so it is good again and again
+        document = json.loads(check.status(exchange(), 200).body)
+        check.equal(document['scope'], 'repository:team/a:pull')
+        check.equal(document['refresh_token'], token)
+    claims = claims_of(document['access_token'])
+    check.equal((claims['sub'], [line['actions'] for line in claims['access']]), ('dev', [['pull']]))
+    visitor = server.visitor(bearer(document['access_token']))
+    check.status(visitor.get_manifest('team/a', 'none'), 404)
+    for authorization in (basic('dev', token), bearer(token)):
+        check.status(send(server, 'GET', '/v2/', authorization), 401)
+    check.error(post_token(server, grant_type='password', username='dev', password=token), 401)
+    check.error(post_token(server, grant_type='refresh_token', refresh_token=token[:-1] + 'x'), 401)
+    # Another secret leaves none behind, and a disabled account has none.
+    check.status(patch_user(server, 'dev', {'disabled': True}), 200)
+    check.error(exchange(), 401)
+    check.status(visitor.get_manifest('team/a', 'none'), 401)
+    check.status(send(server, 'GET', '/v2/', basic('dev')), 401)
+    check.status(patch_user(server, 'dev', {'disabled': False}), 200)
+    check.status(exchange(), 200)
+    check.status(visitor.get_manifest('team/a', 'none'), 404)
+    check.status(send(server, 'GET', '/v2/', basic('dev')), 200)
+    check.true(token not in server.log_text(), 'a refresh token is in the log')
+
+
 @suite.case('an access token is no credential for another token')
 def no_upgrade(server):
     token = server.token('dev', 'repository:team/a:pull')
