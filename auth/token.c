@@ -263,6 +263,9 @@ int token_create(struct kv_tx *tx, void *token_create)
 
     create->created_ms = kv_now(tx);
     create->expires_ms = create->life_ms == 0 ? 0 : create->created_ms + create->life_ms;
+    if (create->latest_ms != 0 &&
+        (create->expires_ms == 0 || create->expires_ms > create->latest_ms))
+        create->expires_ms = create->latest_ms;
     if (err == 0 && kv_has(tx, key_slice(&key), &err))
         return ERR_EXISTS;
     if (err == 0 && create->account.n > 0)

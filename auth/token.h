@@ -24,6 +24,7 @@ struct token_create {
     struct slice account; /* empty for bootstrap */
     bool external;   /* of the htpasswd file (login_has_external): its row is made if missing */
     int64_t life_ms; /* 0: for ever */
+    int64_t latest_ms; /* it ends then at the latest; 0: no such limit */
     uint32_t verbs;  /* verb_bits it can be used for at most */
     const struct slice *globs;
     unsigned globs_n; /* at most TOKEN_GLOBS_MAX; 0: every repository */

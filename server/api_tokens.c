@@ -170,14 +170,10 @@ static int inherit(const struct identity *identity, bool has_verbs, int64_t now_
         create->globs = identity->globs;
         create->globs_n = identity->globs_n;
     }
-    if (identity->expires_ms == 0)
-        return 0;
-    int64_t left_ms = identity->expires_ms - now_ms;
-    if (create->life_ms > left_ms)
+    create->latest_ms = identity->expires_ms;
+    if (identity->expires_ms != 0 && create->life_ms > identity->expires_ms - now_ms)
         return fault_set(fault, ERR_DENIED,
                          "expiresIn: the credential you ask with is itself over before that");
-    if (create->life_ms == 0)
-        create->life_ms = left_ms > 0 ? left_ms : 1;
     return 0;
 }
 
@@ -226,6 +222,7 @@ static int take_new(struct token_write *write, const struct json *root, struct f
     create->may_approve = approve != NULL && approve->boolean;
     create->description = description != NULL ? description->text : SLICE("");
     create->actor = write->r->actor;
+    create->external = login_has_external(write->login, create->account);
     err = check_approve(write->r, create, fault);
     return err != 0 ? err
                     : inherit(write->r->identity, verbs != NULL, clock_wall_ms(), create, fault);
