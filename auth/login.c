@@ -3,6 +3,7 @@
 #include "auth/login.h"
 
 #include "auth/login_internal.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -83,6 +84,13 @@ bool login_submit(struct login *login, struct pool_job *job)
 uint64_t login_generation(const struct login *login)
 {
     return atomic_load(&login->generation);
+}
+
+uint64_t login_wait_ms(struct login *login, struct slice user, struct slice address)
+{
+    const struct login_options options = login_options_now(login);
+
+    return lockout_wait(login->lockout, &options.lockout, user, address, clock_mono_ms());
 }
 
 void login_changed(struct login *login)

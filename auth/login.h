@@ -91,6 +91,11 @@ struct login_request {
 /* Thread of request->kv. */
 void login_check(struct login *login, struct login_request *request);
 
+/* How long a password of this account from there would not be looked at; 0: it would. For a cache
+ * of credentials before login_check: a password it knows must not open meanwhile, or guesses go on
+ * and the right one shows. Any thread. */
+uint64_t login_wait_ms(struct login *login, struct slice user, struct slice address);
+
 /* A number that changes whenever accounts, groups, secrets or the htpasswd file do: what was cached
  * under another one must be asked again. Any thread. */
 uint64_t login_generation(const struct login *login);

@@ -131,8 +131,7 @@ static void compare(struct pool_job *job)
     const struct login_options options = login_options_now(r->login);
     const struct slice hash = slice_from_cstr(r->hash);
 
-    r->wait_ms =
-        lockout_wait(r->login->lockout, &options.lockout, r->user, r->address, clock_mono_ms());
+    r->wait_ms = login_wait_ms(r->login, r->user, r->address);
     if (r->wait_ms > 0)
         return;
     /* The same password may have waited here several times. */
@@ -198,15 +197,13 @@ static void account_read(void *arg, int err)
 
 static void check_password(struct login_request *r)
 {
-    const struct login_options options = login_options_now(r->login);
     uint64_t wait_ms;
 
     if (r->user.n == 0 || r->secret.n == 0) {
         refuse(r, "no-password-given", wrong_text);
         return;
     }
-    wait_ms =
-        lockout_wait(r->login->lockout, &options.lockout, r->user, r->address, clock_mono_ms());
+    wait_ms = login_wait_ms(r->login, r->user, r->address);
     if (wait_ms > 0)
         refuse_for_now(r, "locked", wait_ms);
     else

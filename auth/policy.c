@@ -110,6 +110,38 @@ static bool is_within_limits(const struct identity *identity, struct slice repos
            (repository.n > 0 && find_glob(identity->globs, identity->globs_n, repository) != NULL);
 }
 
+static const struct policy_issuer *find_issuer(const struct policy *policy, struct slice name)
+{
+    for (unsigned i = 0; policy != NULL && i < policy->issuers_n; i++) {
+        if (slice_eq(policy->issuers[i].name, name))
+            return &policy->issuers[i];
+    }
+    return NULL;
+}
+
+/* What the issuer of a job lets it do: as the policy is now, not as it was when the job logged in,
+ * so that an issuer that is taken out of it, or cut short, is so for who is in already. */
+static verb_bits issuer_limit(const struct policy *policy, const struct identity *identity,
+                              struct slice repository)
+{
+    const struct policy_issuer *issuer;
+
+    if (identity->kind != IDENTITY_WORKLOAD)
+        return VERB_BITS_ALL;
+    issuer = find_issuer(policy, identity->issuer);
+    return issuer != NULL && find_glob(issuer->globs, issuer->globs_n, repository) != NULL
+               ? issuer->verbs
+               : VERB_BITS_NONE;
+}
+
+static verb_bits limit_of(const struct policy *policy, const struct identity *identity,
+                          struct slice repository)
+{
+    if (!is_within_limits(identity, repository))
+        return VERB_BITS_NONE;
+    return identity->limit & issuer_limit(policy, identity, repository);
+}
+
 /* ---- What -------------------------------------------------------------------------------------
  */
 
@@ -122,19 +154,18 @@ static verb_bits bootstrap_verbs(const struct identity *identity, struct slice r
 verb_bits policy_verbs(const struct policy *policy, const struct identity *identity,
                        struct slice repository)
 {
+    const verb_bits limit = limit_of(policy, identity, repository);
     verb_bits verbs = bootstrap_verbs(identity, repository);
 
-    if (!is_within_limits(identity, repository))
-        return VERB_BITS_NONE;
     for (unsigned i = 0; policy != NULL && i < policy->bindings_n; i++) {
         const struct binding *binding = &policy->bindings[i];
 
         /* The cheapest question first: most bindings are about others. */
-        if ((binding->role->verbs & ~verbs) != 0 &&
+        if ((binding->role->verbs & limit & ~verbs) != 0 &&
             find_subject(&binding->scope, identity) != NULL && covers(&binding->scope, repository))
             verbs |= binding->role->verbs;
     }
-    return verbs & identity->limit;
+    return verbs & limit;
 }
 
 static bool role_has(const struct role *role, enum verb verb, struct slice environment)
@@ -170,7 +201,7 @@ static const struct binding *find_binding(const struct policy *policy,
 bool policy_allows_in(const struct policy *policy, const struct identity *identity,
                       struct slice repository, enum verb verb, struct slice environment)
 {
-    return (identity->limit & VERB_BIT(verb)) != 0 && is_within_limits(identity, repository) &&
+    return (limit_of(policy, identity, repository) & VERB_BIT(verb)) != 0 &&
            find_binding(policy, identity, repository, verb, environment) != NULL;
 }
 
@@ -252,6 +283,8 @@ void policy_explain(const struct policy *policy, const struct identity *identity
         why = "its credential is not for this verb";
     } else if (!is_within_limits(identity, repository)) {
         why = "its credential is not for this repository";
+    } else if ((issuer_limit(policy, identity, repository) & VERB_BIT(verb)) == 0) {
+        why = "jobs of its issuer are not for this";
     } else {
         explain_grant(policy, binding, identity, repository, what, out);
     }

@@ -64,8 +64,9 @@ void policy_unref(struct policy *policy);
 struct slice policy_document(const struct policy *policy);
 
 /* What `identity` may do in `repository` (n == 0: with the server itself), within what its
- * credential is limited to. `policy` NULL: there is none yet, and nothing is allowed but to who has
- * the token of the first start, who is an admin until then. */
+ * credential and, of a job, its issuer in this policy are limited to. `policy` NULL: there is none
+ * yet, and nothing is allowed but to who has the token of the first start, who is an admin until
+ * then. */
 verb_bits policy_verbs(const struct policy *policy, const struct identity *identity,
                        struct slice repository);
 

@@ -361,6 +361,8 @@ int server_keys_check(const struct datadir *dir, void (*each)(const char *what, 
     DIR *list;
     int fd, err = datadir_open_keys(dir, false, &fd, fault);
 
+    if (err == ERR_NOT_FOUND && fault != NULL)
+        *fault = (struct fault)FAULT_INIT; /* no keys are no failure */
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
     list = dir_list_open(fd, ".");

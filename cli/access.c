@@ -56,8 +56,9 @@ static int read_file(const char *path, struct buf *text, struct fault *fault)
         close(fd);
     if (failure != 0)
         return fault_set_errno(fault, failure, "reading %s", path);
-    return text->overflow ? fault_set(fault, ERR_LIMIT, "%s is larger than %u bytes", path, FILE_MAX)
-                          : 0;
+    return text->overflow
+               ? fault_set(fault, ERR_LIMIT, "%s is larger than %u bytes", path, FILE_MAX)
+               : 0;
 }
 
 /* Everything in a policy is a text, a list or a map of them: `1.2` and `yes` are texts too. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the verbs about accounts share (user, group, robot, token, access): the word after the verb
- * says what to do, options become members of a JSON document, answers are printed. Main thread only.
+ * says what to do, options become members of a JSON document, answers are printed. Main thread
+ * only.
  */
 #ifndef CLI_ACCOUNT_H
 #define CLI_ACCOUNT_H

@@ -87,6 +87,7 @@ static int send_once(struct client *client, const struct fetch_request *request,
         fields[n] = request->fields[n];
     fields[n] = credential_field(&client->credential);
     with.fields = fields;
+    with.ca_file = credential_ca_file();
     return fetch_run(client->fetch, &with, status, fault);
 }
 
@@ -102,8 +103,8 @@ static int send_logged_in(struct client *client, const struct fetch_request *req
     struct fault ignored = FAULT_INIT;
     int err;
 
-    /* Lists show more to who is known, and a file is sent once. What is wrong with the store is told
-     * when the registry does ask. */
+    /* Lists show more to who is known, and a file is sent once. What is wrong with the store is
+     * told when the registry does ask. */
     if (!client->offered && credential_offer(&client->credential, &ignored) != 0)
         ignored = (struct fault)FAULT_INIT;
     client->offered = true;
@@ -262,9 +263,9 @@ int client_get_json(struct client *client, struct arena *arena, struct json **ro
     if (err != 0)
         return err;
     err = read_document(client, arena, root, fault);
-    return err != 0 || *root ? err
-                             : fault_set(fault, ERR_SYNTAX, "%s answered with nothing",
-                                         client->server);
+    return err != 0 || *root
+               ? err
+               : fault_set(fault, ERR_SYNTAX, "%s answered with nothing", client->server);
 }
 
 int client_call(struct client *client, enum fetch_method method, struct slice body,

@@ -11,15 +11,16 @@
 #include "base/clock.h"
 #include "base/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define FIELD_MAX    (4 * DOCKER_SECRET_MAX)
-#define URL_MAX      8192
-#define ANSWER_MAX   (256u * 1024)
-#define TRIES_MAX    2
-#define EXPIRES_S    60    /* what a token without expires_in lives (token specification) */
-#define EARLY_MS     10000 /* before its end a token is not sent any more */
-#define CHALLENGES   8
+#define FIELD_MAX  (4 * DOCKER_SECRET_MAX)
+#define URL_MAX    8192
+#define ANSWER_MAX (256u * 1024)
+#define TRIES_MAX  2
+#define EXPIRES_S  60    /* what a token without expires_in lives (token specification) */
+#define EARLY_MS   10000 /* before its end a token is not sent any more */
+#define CHALLENGES 8
 
 static void wipe(struct buf *buf)
 {
@@ -238,11 +239,21 @@ static int take_token(struct credential *c, struct slice body, struct fault *fau
     return err;
 }
 
+const char *credential_ca_file(void)
+{
+    const char *name = getenv("TIDEMARK_CA");
+
+    return name != NULL && name[0] != '\0' ? name : NULL;
+}
+
 static int run_token_request(struct credential *c, struct fetch *fetch,
                              const struct fetch_request *request, struct fault *fault)
 {
+    struct fetch_request with = *request;
     int status;
-    int err = fetch_run(fetch, request, &status, fault);
+
+    with.ca_file = credential_ca_file();
+    int err = fetch_run(fetch, &with, &status, fault);
 
     if (err != 0)
         return err;

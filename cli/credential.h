@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Logging in to one registry, when it asks: from a 401 and its challenges to an Authorization field.
- * The credential comes from the store of container clients (cli/docker_config.h), looked up when
- * there is need. It is sent to the registry, or to the token service that the registry names. Main
- * thread only.
+ * Logging in to one registry, when it asks: from a 401 and its challenges to an Authorization
+ * field. The credential comes from the store of container clients (cli/docker_config.h), looked up
+ * when there is need. It is sent to the registry, or to the token service that the registry names.
+ * Main thread only.
  */
 #ifndef CLI_CREDENTIAL_H
 #define CLI_CREDENTIAL_H
@@ -35,8 +35,8 @@ void credential_set(struct credential *credential, struct slice user, struct sli
 /* "Authorization: ...", or NULL. */
 const char *credential_field(struct credential *credential);
 
-/* The last answer of `fetch` was a 401. 0: there is another field to try. ERR_NOT_FOUND: no, and the
- * answer is still there. Else the token service, or the store, does not give what is needed. */
+/* The last answer of `fetch` was a 401. 0: there is another field to try. ERR_NOT_FOUND: no, and
+ * the answer is still there. Else the token service, or the store, does not give what is needed. */
 int credential_answer(struct credential *credential, struct fetch *fetch,
                       struct fault *fault) MUST_CHECK;
 
@@ -45,5 +45,8 @@ int credential_offer(struct credential *credential, struct fault *fault) MUST_CH
 
 /* The last answer was no 401. */
 void credential_taken(struct credential *credential);
+
+/* The file of authorities to trust beside the system's: TIDEMARK_CA, or NULL. */
+const char *credential_ca_file(void);
 
 #endif

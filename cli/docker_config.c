@@ -433,9 +433,8 @@ static int put_into_file(struct config_file *file, struct slice host, struct sli
     append(entry, auth);
     remove_host(auths, host);
     append(auths, entry);
-    err = both.overflow || text.overflow
-              ? fault_set(fault, ERR_LIMIT, "the secret is too long")
-              : save(file, fault);
+    err = both.overflow || text.overflow ? fault_set(fault, ERR_LIMIT, "the secret is too long")
+                                         : save(file, fault);
     wipe(&both);
     wipe(&text);
     return err;

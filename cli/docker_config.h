@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The credentials that container clients share: $DOCKER_CONFIG/config.json or
- * ~/.docker/config.json, and the helpers that it names. What docker, podman, crane or oras logged in
- * to, this reads, and the other way round. Blocking; main thread only.
+ * ~/.docker/config.json, and the helpers that it names. What docker, podman, crane or oras logged
+ * in to, this reads, and the other way round. Blocking; main thread only.
  */
 #ifndef CLI_DOCKER_CONFIG_H
 #define CLI_DOCKER_CONFIG_H

@@ -108,16 +108,15 @@ static int talk(const char *program, const char *action, struct slice input, int
     return err;
 }
 
-int docker_helper_run(struct slice name, const char *action, struct slice input,
-                      struct buf *output, struct fault *fault)
+int docker_helper_run(struct slice name, const char *action, struct slice input, struct buf *output,
+                      struct fault *fault)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     char program[DOCKER_HELPER_NAME_MAX + 32];
     int in[2], out[2];
 
     if (!is_name(name))
-        return fault_set(fault, ERR_INVALID,
-                         "\"" SLICE_FMT "\" is no name of a credential helper",
+        return fault_set(fault, ERR_INVALID, "\"" SLICE_FMT "\" is no name of a credential helper",
                          SLICE_ARG(slice_sub(name, 0, 64)));
     snprintf(program, sizeof(program), "docker-credential-" SLICE_FMT, SLICE_ARG(name));
     if (pipe2(in, O_CLOEXEC) != 0)

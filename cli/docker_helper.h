@@ -17,7 +17,7 @@
 /* Runs docker-credential-`name` `action` with `input`; what it prints is added to `output`.
  * ERR_NOT_FOUND: it has no credential for that. ERR_INVALID for a name that is none; ERR_IO and
  * others, with what it said, when it fails. */
-int docker_helper_run(struct slice name, const char *action, struct slice input,
-                      struct buf *output, struct fault *fault) MUST_CHECK;
+int docker_helper_run(struct slice name, const char *action, struct slice input, struct buf *output,
+                      struct fault *fault) MUST_CHECK;
 
 #endif

@@ -31,7 +31,7 @@ static int add(struct account_run *run, struct fault *fault)
     return send(run, FETCH_PUT, fault);
 }
 
-static int delete(struct account_run *run, struct fault *fault)
+static int delete (struct account_run *run, struct fault *fault)
 {
     return send(run, FETCH_DELETE, fault);
 }

@@ -51,8 +51,9 @@ static int ask(const struct cli_call *call, struct buf *user, struct buf *secret
     else
         err = prompt_line("User: ", false, instead, user, fault);
     if (err == 0)
-        err = call->password_stdin ? prompt_stdin(secret, fault)
-                                   : prompt_line("Password or token: ", true, instead, secret, fault);
+        err = call->password_stdin
+                  ? prompt_stdin(secret, fault)
+                  : prompt_line("Password or token: ", true, instead, secret, fault);
     if (err == 0 && (user->n == 0 || slice_has_control(buf_slice(user)) ||
                      slice_find_char(buf_slice(user), ':') < user->n))
         err = fault_set(fault, ERR_INVALID, "a user name has no colon and no control characters");
@@ -83,7 +84,8 @@ static int try_it(struct client *client, struct fault *fault)
     return status == 200 ? 0 : client_refusal(client, status, fault);
 }
 
-static void report(const struct cli_call *call, const struct client *client, const struct buf *where)
+static void report(const struct cli_call *call, const struct client *client,
+                   const struct buf *where)
 {
     if (call->quiet)
         return;

@@ -107,8 +107,7 @@ int prompt_stdin(struct buf *text, struct fault *fault)
         text->n--;
     if (text->n > 0 && text->p[text->n - 1] == '\r')
         text->n--;
-    return text->n > 0 ? 0
-                       : fault_set(fault, ERR_INVALID, "nothing came by standard input");
+    return text->n > 0 ? 0 : fault_set(fault, ERR_INVALID, "nothing came by standard input");
 }
 
 void prompt_fini(struct buf *text)

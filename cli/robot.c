@@ -10,8 +10,8 @@ static const char path[] = "/api/v1/robots/";
 
 static int list(struct account_run *run, struct fault *fault)
 {
-    static const char *const members[] = {"name", "disabled", "groups", "createdAt", "description",
-                                          NULL};
+    static const char *const members[] = {"name",      "disabled",    "groups",
+                                          "createdAt", "description", NULL};
 
     return account_list_all(run, "/api/v1/robots", "robots", members, fault);
 }
@@ -93,7 +93,7 @@ static int revoke(struct account_run *run, struct fault *fault)
     return send(run, FETCH_DELETE, fault);
 }
 
-static int delete(struct account_run *run, struct fault *fault)
+static int delete (struct account_run *run, struct fault *fault)
 {
     account_path(run, path, run->name, NULL);
     return send(run, FETCH_DELETE, fault);
@@ -102,8 +102,9 @@ static int delete(struct account_run *run, struct fault *fault)
 int robot_run(const struct cli_call *call, struct fault *fault)
 {
     static const struct account_step steps[] = {
-        {"list", 0, 0, list},     {"show", 1, 1, show},     {"add", 1, 1, add},       {"rotate", 1, 1, rotate},
-        {"change", 1, 1, change}, {"revoke", 1, 1, revoke}, {"delete", 1, 1, delete},
+        {"list", 0, 0, list},     {"show", 1, 1, show},     {"add", 1, 1, add},
+        {"rotate", 1, 1, rotate}, {"change", 1, 1, change}, {"revoke", 1, 1, revoke},
+        {"delete", 1, 1, delete},
     };
 
     return account_dispatch(call, steps, ARRAY_LENGTH(steps), fault);

@@ -16,8 +16,8 @@ static const char path[] = "/api/v1/users/";
 
 static int list(struct account_run *run, struct fault *fault)
 {
-    static const char *const members[] = {"name", "password", "disabled", "groups", "createdAt",
-                                          "description", NULL};
+    static const char *const members[] = {"name",      "password",    "disabled", "groups",
+                                          "createdAt", "description", NULL};
 
     return account_list_all(run, "/api/v1/users", "users", members, fault);
 }
@@ -98,8 +98,7 @@ static int use_token_file(struct account_run *run, struct fault *fault)
         token.n--;
     credential_set(&run->client.credential, SLICE("bootstrap"), token);
     explicit_bzero(text, sizeof(text));
-    return n > 0 && n < sizeof(text) ? 0
-                                     : fault_set(fault, ERR_INVALID, "%s holds no token", name);
+    return n > 0 && n < sizeof(text) ? 0 : fault_set(fault, ERR_INVALID, "%s holds no token", name);
 }
 
 static int add(struct account_run *run, struct fault *fault)
@@ -146,7 +145,7 @@ static int password(struct account_run *run, struct fault *fault)
     return err != 0 ? err : send(run, FETCH_PATCH, fault);
 }
 
-static int delete(struct account_run *run, struct fault *fault)
+static int delete (struct account_run *run, struct fault *fault)
 {
     account_path(run, path, run->name, NULL);
     return send(run, FETCH_DELETE, fault);

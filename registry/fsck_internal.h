@@ -2,8 +2,8 @@
 /*
  * What the files of the check share: fsck.c (the run, and the blob files), fsck_table.c (what it
  * remembers of repositories and objects), fsck_rows.c (one check for each family), fsck_account.c
- * (those of accounts and their secrets), fsck_key.c (keys and what they signed) and fsck_manifest.c (what the manifests say). Nobody else
- * includes it.
+ * (those of accounts and their secrets), fsck_key.c (keys and what they signed) and fsck_manifest.c
+ * (what the manifests say). Nobody else includes it.
  *
  * Functions that return an int give the engine's errors; what they find wrong in the store is
  * reported and is not an error of the check. One thread.

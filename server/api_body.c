@@ -110,7 +110,8 @@ static int say_unknown(struct slice name, const struct api_member *members, unsi
     buf_init(&known, 200);
     for (unsigned i = 0; i < n; i++)
         buf_addf(&known, "%s%s", i > 0 ? ", " : "", members[i].name);
-    fault_set(fault, ERR_INVALID, "there is no member \"" SLICE_FMT "\" here; known are: " SLICE_FMT,
+    fault_set(fault, ERR_INVALID,
+              "there is no member \"" SLICE_FMT "\" here; known are: " SLICE_FMT,
               SLICE_ARG(slice_sub(name, 0, 64)), SLICE_ARG(buf_slice(&known)));
     buf_fini(&known);
     return ERR_INVALID;

@@ -11,8 +11,8 @@
 
 #define API_BODY_MAX 65536u
 
-/* `root` is an object in the arena of the request. Once, and only when there is one: what is no JSON
- * is answered here. The request must not be held for it. */
+/* `root` is an object in the arena of the request. Once, and only when there is one: what is no
+ * JSON is answered here. The request must not be held for it. */
 typedef void (*api_body_fn)(void *arg, const struct json *root);
 void api_body_read(struct request *r, api_body_fn done, void *arg);
 

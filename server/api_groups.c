@@ -99,8 +99,7 @@ void api_groups_get(struct request *r)
         return;
     }
     call->r = r;
-    call->list =
-        (struct group_list){.after = page.after, .limit = page.n, .arena = &r->arena};
+    call->list = (struct group_list){.after = page.after, .limit = page.n, .arena = &r->arena};
     request_hold(r);
     kv_read(r->worker->kv, read_list, call, listed);
 }

@@ -53,8 +53,7 @@ static bool has_password(struct request *r)
 {
     struct authorization authorization;
 
-    return r->identity->kind == IDENTITY_USER &&
-           authenticate_field(r, &authorization, NULL) == 0 &&
+    return r->identity->kind == IDENTITY_USER && authenticate_field(r, &authorization, NULL) == 0 &&
            authorization.scheme == AUTHORIZATION_BASIC &&
            !token_secret_is_one(authorization.secret);
 }
@@ -263,7 +262,9 @@ static void created(void *arg, int err)
         fault_set(&fault, err, "you have as many tokens as one can have; revoke some first");
     if (err == ERR_ACCOUNT_UNKNOWN)
         fault_set(&fault, err,
-                  "Tidemark keeps no account \"" SLICE_FMT "\", so it keeps no tokens of it either",
+                  "Tidemark keeps no account \"" SLICE_FMT
+                  "\", so it keeps no tokens of it either; "
+                  "an admin adds it: POST /api/v1/users with \"external\": true",
                   SLICE_ARG(write->create.account));
     if (err != 0) {
         refuse(r, err, &fault);

@@ -2,12 +2,12 @@
 /*
  * /api/v1/users and /api/v1/users/<name>: the people that Tidemark keeps.
  *
- * DESIGN: a change goes through up to three steps, each of which may end later: the body, the bcrypt
- * of a new password, the transaction; then the row is read again, so that the answer is what is
- * stored. The texts of all of them lie in the arena of the request, which is held meanwhile.
+ * DESIGN: a change goes through up to three steps, each of which may end later: the body, the
+ * bcrypt of a new password, the transaction; then the row is read again, so that the answer is what
+ * is stored. The texts of all of them lie in the arena of the request, which is held meanwhile.
  *
- * The token of the first start is good for one request. So that one makes an administrator: with the
- * user it makes, it writes the first policy, in the same transaction.
+ * The token of the first start is good for one request. So that one makes an administrator: with
+ * the user it makes, it writes the first policy, in the same transaction.
  */
 #include "config.h"
 
@@ -219,13 +219,13 @@ static void written(void *arg, int err)
     }
     policy_unref(write->first);
     if (err == ERR_INVALID)
-        fault_set(&fault, err, "the password of \"" SLICE_FMT "\" is in the htpasswd file; change it "
-                               "there",
+        fault_set(&fault, err,
+                  "the password of \"" SLICE_FMT "\" is in the htpasswd file; change it "
+                  "there",
                   SLICE_ARG(name));
-    err = api_account_fault(err, name,
-                            write->is_new ? write->create.unknown_group
-                                          : write->change.unknown_group,
-                            &fault);
+    err = api_account_fault(
+        err, name, write->is_new ? write->create.unknown_group : write->change.unknown_group,
+        &fault);
     if (err != 0) {
         refuse(r, err, &fault);
     } else {

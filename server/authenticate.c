@@ -9,6 +9,7 @@
 
 #include "server/authenticate.h"
 
+#include "auth/account.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,6 +29,8 @@ struct authentication {
     bool is_cached; /* `key` is set, and the result is to be kept */
     uint64_t generation;
     struct authenticate_secret *given; /* NULL: the Authorization field */
+    struct credential *token;          /* an access token, until its account was looked at */
+    struct account_get account;
     authenticate_done_fn done;
 };
 
@@ -85,6 +88,7 @@ static void logged_in(void *arg, int err, struct identity *identity)
         a->given->means = a->login.means;
     if (err == 0) {
         struct credential *credential = credential_create_take(identity);
+        credential->is_password = a->login.means == LOGIN_PASSWORD;
         keep(a, credential);
         take_credential(r, credential);
         credential_unref(credential);
@@ -197,6 +201,85 @@ int authenticate_field(struct request *r, struct authorization *authorization, s
                                        : err;
 }
 
+/*
+ * Access tokens.
+ */
+
+static void token_accepted(struct authentication *a)
+{
+    keep(a, a->token);
+    take_credential(a->r, a->token);
+    credential_unref(a->token);
+    if (!a->r->gone)
+        a->done(a->r, 0, NULL);
+}
+
+static void token_refused(struct authentication *a, int err, const char *why)
+{
+    struct fault fault = FAULT_INIT;
+
+    fault_set(&fault, err, "%s", why);
+    credential_unref(a->token);
+    if (!a->r->gone)
+        a->done(a->r, err, &fault);
+}
+
+/* The groups that count are those of now. */
+static void renew_groups(struct credential *token, const struct row_account *row)
+{
+    struct identity identity = *token->identity;
+
+    identity.groups = row->groups;
+    identity.groups_n = row->groups_n;
+    struct identity *renewed = identity_create(&identity);
+    identity_unref(token->identity);
+    token->identity = renewed;
+}
+
+/* `row` NULL: there is none, which a user of the htpasswd file need not have. */
+static bool is_alive(const struct authentication *a, const struct row_account *row)
+{
+    bool is_robot = a->token->identity->kind == IDENTITY_ROBOT;
+
+    if (row != NULL && (row->disabled || (row->kind == ACCOUNT_ROBOT) != is_robot))
+        return false;
+    return (row != NULL && !row->external) ||
+           (!is_robot && login_has_external(a->r->worker->gate->gate->login, a->account.name));
+}
+
+static void account_read(void *arg, int err)
+{
+    struct authentication *a = CONTAINER_OF(arg, struct authentication, account);
+    if (err != 0 && err != ERR_ACCOUNT_UNKNOWN) {
+        token_refused(a, err, err_text(err));
+    } else if (!is_alive(a, err == 0 ? &a->account.account.row : NULL)) {
+        token_refused(a, ERR_UNAUTHORIZED, "the account of this token is disabled or gone");
+    } else {
+        if (err == 0)
+            renew_groups(a->token, &a->account.account.row);
+        token_accepted(a);
+    }
+    request_release(a->r);
+}
+
+/* A token says who its owner was when it was made. What happened to the account since then counts
+ * at once: its change was a new generation, so no cache has the answer. */
+static void look_at_account(struct authentication *a)
+{
+    const struct identity *identity = credential_identity(a->token);
+    struct slice name = identity->name;
+
+    if (identity->kind == IDENTITY_ROBOT) {
+        name = slice_sub(name, sizeof("robot:") - 1, SIZE_MAX);
+    } else if (identity->kind != IDENTITY_USER) {
+        token_accepted(a);
+        return;
+    }
+    a->account = (struct account_get){.name = name, .arena = &a->r->arena};
+    request_hold(a->r);
+    kv_read(a->r->worker->kv, account_get, &a->account, account_read);
+}
+
 static void verify(struct authentication *a, const struct authorization *authorization)
 {
     struct request *r = a->r;
@@ -214,12 +297,29 @@ static void verify(struct authentication *a, const struct authorization *authori
         log_in(a, slice_make(NULL, 0), authorization->secret);
         return;
     }
-    if (err == 0) {
-        keep(a, credential);
-        take_credential(r, credential);
-        credential_unref(credential);
+    if (err != 0) {
+        a->done(r, err, &fault);
+        return;
     }
-    a->done(r, err, &fault);
+    a->token = credential;
+    look_at_account(a);
+}
+
+/* A password that is known does not open while its account is locked out: or guesses would go on,
+ * and the right one would show. */
+static struct credential *find_known(const struct request *r, const struct credential_key *key)
+{
+    struct gate_client *client = r->worker->gate;
+    char address[CLIENT_ADDRESS_TEXT_MAX];
+    struct credential *known =
+        credential_cache_find(client->cache, key, generation_of(client->gate), clock_wall_ms());
+
+    if (known == NULL || !known->is_password)
+        return known;
+    client_address_format(&r->client, address);
+    return login_wait_ms(client->gate->login, known->identity->name, slice_from_cstr(address)) == 0
+               ? known
+               : NULL;
 }
 
 void authenticate(struct request *r, authenticate_done_fn done)
@@ -238,17 +338,16 @@ void authenticate(struct request *r, authenticate_done_fn done)
         return;
     }
     bool has_key = credential_cache_key(client->cache, value, &key);
-    struct credential *known =
-        has_key ? credential_cache_find(client->cache, &key, generation_of(client->gate),
-                                        clock_wall_ms())
-                : NULL;
+    struct credential *known = has_key ? find_known(r, &key) : NULL;
     if (known != NULL) {
         take_credential(r, known);
         done(r, 0, NULL);
         return;
     }
     err = authorization_parse(&r->arena, value, &authorization, &fault);
-    if (err != 0) {
+    if (err == 0 && authorization.scheme == AUTHORIZATION_NONE)
+        authenticate_nobody(r);
+    if (err != 0 || authorization.scheme == AUTHORIZATION_NONE) {
         done(r, err, &fault);
         return;
     }

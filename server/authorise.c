@@ -128,6 +128,17 @@ static int check_list(struct request *r, struct fault *fault)
                      "the access token was not made out for the catalog; ask for another one");
 }
 
+/* What is one's own (secrets, for example) is not what an access token was made out for. */
+static int check_self(const struct request *r, struct fault *fault)
+{
+    if (is_anonymous(r))
+        return fault_set(fault, ERR_UNAUTHORIZED, "authentication required: log in");
+    return !r->credential->is_scoped
+               ? 0
+               : fault_set(fault, ERR_UNAUTHORIZED,
+                           "an access token is for repositories; log in by Basic for this");
+}
+
 static int check_right(struct request *r, struct fault *fault)
 {
     switch (route_right(r->route, r->method)) {
@@ -140,9 +151,7 @@ static int check_right(struct request *r, struct fault *fault)
                    ? 0
                    : fault_set(fault, ERR_UNAUTHORIZED, "authentication required: log in");
     case RIGHT_SELF:
-        return !is_anonymous(r)
-                   ? 0
-                   : fault_set(fault, ERR_UNAUTHORIZED, "authentication required: log in");
+        return check_self(r, fault);
     case RIGHT_PULL:
         return check_verb(r, VERB_PULL, fault);
     case RIGHT_PUSH:

@@ -22,7 +22,8 @@ struct authorization {
  * comes back in answers and events. ERR_HTTP_BAD_REQUEST. */
 int authorization_check(struct slice user, struct slice secret, struct fault *fault) MUST_CHECK;
 
-/* `value` is the whole field value. Strings are in the arena, or borrow from `value`.
+/* `value` is the whole field value. Basic without a name and without a password is no credential.
+ * Strings are in the arena, or borrow from `value`.
  * ERR_HTTP_BAD_REQUEST: not such a field; ERR_UNAUTHORIZED: a scheme that is not one of these two;
  * ERR_NO_MEMORY. Nothing of the secret is in the fault. */
 int authorization_parse(struct arena *arena, struct slice value, struct authorization *out,

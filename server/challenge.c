@@ -93,9 +93,12 @@ void challenge_send(struct request *r, const struct fault *fault)
     add_scope(r, &value);
     add_error(r, &value);
     /* Who is at /token already needs another credential, not a token. */
-    if (!value.overflow && (r->route == NULL || r->route->id != ROUTE_TOKEN))
+    bool is_token = r->route != NULL && r->route->id == ROUTE_TOKEN;
+    bool wants_token = !is_token && r->worker->settings->auth_challenge != AUTH_CHALLENGE_BASIC;
+    if (wants_token && !value.overflow)
         response_field(r, "WWW-Authenticate", buf_slice(&value));
     buf_fini(&value);
-    response_field(r, "WWW-Authenticate", SLICE("Basic realm=\"tidemark\", charset=\"UTF-8\""));
+    if (!wants_token || r->worker->settings->auth_challenge != AUTH_CHALLENGE_TOKEN)
+        response_field(r, "WWW-Authenticate", SLICE("Basic realm=\"tidemark\", charset=\"UTF-8\""));
     response_send_error(r, ERR_UNAUTHORIZED, fault, SLICE(""));
 }

@@ -20,6 +20,7 @@ struct grant {
 struct credential {
     unsigned refs;
     struct identity *identity; /* its reference; NULL: no credential was shown */
+    bool is_password;          /* found by one: see login_wait_ms */
     bool is_scoped;            /* an access token: it is for `grants` and nothing else */
     struct grant *grants;
     unsigned grants_n;

@@ -28,7 +28,8 @@ struct settings {
 #undef CHOICE
 };
 
-enum { LOG_ACCESS_OFF, LOG_ACCESS_WRITES, LOG_ACCESS_ALL }; /* settings.log_access */
+enum { AUTH_CHALLENGE_BOTH, AUTH_CHALLENGE_TOKEN, AUTH_CHALLENGE_BASIC }; /* auth_challenge */
+enum { LOG_ACCESS_OFF, LOG_ACCESS_WRITES, LOG_ACCESS_ALL };               /* settings.log_access */
 
 /* What the command line says; NULL when it does not. */
 struct settings_overrides {

@@ -204,7 +204,7 @@ static void refresh_made(void *arg, int err)
     struct token_service *t = CONTAINER_OF(arg, struct token_service, create);
     struct request *r = t->r;
 
-    /* Without one the client keeps its password instead. A user of the htpasswd file has none. */
+    /* Without one the client keeps its password instead. */
     if (err == 0)
         t->refresh = arena_dup(&r->arena, slice_make(t->made.text, TOKEN_TEXT_SIZE));
     token_secret_wipe(&t->made);
@@ -227,6 +227,7 @@ static void make_refresh(struct token_service *t)
         .kind = TOKEN_REFRESH,
         .id = t->made.id,
         .account = r->identity->name,
+        .external = login_has_external(r->worker->gate->gate->login, r->identity->name),
         .life_ms = (int64_t)r->worker->settings->auth_refresh_ttl_ms,
         .verbs = r->identity->limit,
         .actor = r->actor,

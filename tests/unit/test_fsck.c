@@ -7,6 +7,7 @@
 #include "tests/support/cunit_main.h"
 
 #include "auth/policy_store.h"
+#include "auth/server_key.h"
 #include "registry/fsck.h"
 #include "storage/event.h"
 #include "storage/hold.h"
@@ -576,6 +577,29 @@ static void test_wrong_events(void)
     buf_fini(&row);
 }
 
+static int stage_false_signature(struct kv_tx *tx, void *arg)
+{
+    static const char key[SERVER_KEY_PUBLIC_SIZE], signature[SERVER_KEY_SIGNATURE_SIZE];
+    char kid[SERVER_KEY_KID_SIZE + 1];
+    struct event event = {.type = EVENT_LOG_SIGNED,
+                          .size = 1,
+                          .key = slice_make(key, sizeof(key)),
+                          .signature = slice_make(signature, sizeof(signature))};
+
+    (void)arg;
+    server_key_kid_of(event.key, kid);
+    event.subject = slice_from_cstr(kid);
+    digest_compute(DIGEST_SHA256, SLICE("another log"), &event.digest);
+    return event_stage(tx, &event);
+}
+
+static void test_wrong_signature(void)
+{
+    CU_ASSERT_EQUAL(fixture_write(stage_false_signature, NULL), 0);
+    check_error("signs the log, but the log before it was changed since");
+    CU_ASSERT_EQUAL(found.summary.errors, 1);
+}
+
 /* --- Files ------------------------------------------------------------------------------------ */
 
 static void file_path(const char *content, char out[512])
@@ -594,6 +618,18 @@ static void write_file(const char *name, const char *content)
     CU_ASSERT_TRUE_FATAL(fd >= 0);
     CU_ASSERT_EQUAL(write(fd, content, strlen(content)), (ssize_t)strlen(content));
     close(fd);
+}
+
+static void test_wrong_key(void)
+{
+    char name[512];
+
+    snprintf(name, sizeof(name), "%s/keys", path);
+    CU_ASSERT_EQUAL_FATAL(mkdir(name, 0700), 0);
+    check_clean();
+    snprintf(name, sizeof(name), "%s/keys/0123456789abcdef0123456789abcdef.pem", path);
+    write_file(name, "no key");
+    check_error("is not the key that its name says");
 }
 
 static void test_files(void)
@@ -741,6 +777,8 @@ void test_suites(void)
     CU_add_test(suite, "wrong uses, holds, referrers, dues", test_wrong_hangers);
     CU_add_test(suite, "wrong policies", test_wrong_policies);
     CU_add_test(suite, "wrong events", test_wrong_events);
+    CU_add_test(suite, "a wrong signature of the log", test_wrong_signature);
+    CU_add_test(suite, "a file that is no key", test_wrong_key);
     CU_add_test(suite, "files missing or damaged", test_files);
     CU_add_test(suite, "strange files", test_strange_files);
     CU_add_test(suite, "while others push", test_while_others_push);

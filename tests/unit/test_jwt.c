@@ -209,7 +209,7 @@ static void test_one_bit(void)
     for (size_t i = 0; i < ARRAY_LENGTH(tokens); i++) {
         char *text = xstrdup(tokens[i]);
 
-        for (size_t at = 0; text[at] != '\0'; at += at % 7 + 1) {
+        for (size_t at = 0, n = strlen(text); at < n; at += at % 7 + 1) {
             text[at] ^= 1;
             CU_ASSERT_NOT_EQUAL(check(slice_from_cstr(text)), 0);
             text[at] ^= 1;

@@ -420,7 +420,10 @@ static void test_lockout(void)
     make_user("bob", "battery staple");
     make_token(TOKEN_PERSONAL, "alice", DAY_MS, &secret);
     CU_ASSERT_EQUAL(try("alice", "correct horse"), 0);
+    CU_ASSERT_EQUAL(login_wait_ms(login, SLICE("alice"), here), 0);
     lock_alice();
+    CU_ASSERT_TRUE(login_wait_ms(login, SLICE("alice"), here) > 0);
+    CU_ASSERT_EQUAL(login_wait_ms(login, SLICE("bob"), here), 0);
     /* Also the right one, also when it is remembered: else one could go on guessing. */
     check_locked("alice", "correct horse");
     CU_ASSERT_TRUE(last.request.retry_after_s > 590);

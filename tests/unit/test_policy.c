@@ -162,6 +162,38 @@ static void test_limits(void)
     policy_unref(policy);
 }
 
+/* A job is within what its issuer has in the policy of today, whatever it was let in with. */
+static void test_issuer_limits(void)
+{
+    struct policy *policy = parsed(example);
+    struct policy *later =
+        parsed("{\"roles\": {\"r\": [\"pull\", \"push\"]}, \"bindings\": [{\"role\":"
+               "\"r\", \"to\": [\"group:team-a\"], \"repositories\": [\"**\"]}],"
+               "\"issuers\": {\"gitlab\": {\"url\": \"https://b\", \"audience\": \"t\","
+               "\"repositories\": [\"team-a/**\"], \"verbs\": [\"pull\"],"
+               "\"rules\": []}}}");
+    struct identity job = somebody(IDENTITY_WORKLOAD, "github:acme/app");
+    struct policy_explanation why;
+    struct slice group = SLICE("team-a");
+
+    job.issuer = SLICE("github");
+    job.groups = &group;
+    job.groups_n = 1;
+    CU_ASSERT_EQUAL(verbs_of(policy, &job, "team-a/app"), PULL | PUSH);
+    CU_ASSERT_EQUAL(verbs_of(policy, &job, "shared/a"), 0); /* bound, but not the issuer's */
+    policy_explain(policy, &job, SLICE("shared/a"), VERB_PULL, SLICE(""), &why);
+    CU_ASSERT_FALSE(why.allowed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "issuer"));
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-a/app"), 0); /* its issuer is gone */
+    job.issuer = SLICE("gitlab");
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-a/app"), PULL);
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-b/app"), 0);
+    job.kind = IDENTITY_USER;
+    CU_ASSERT_EQUAL(verbs_of(later, &job, "team-b/app"), PULL | PUSH);
+    policy_unref(later);
+    policy_unref(policy);
+}
+
 static void test_environments(void)
 {
     struct policy *policy = parsed(example);
@@ -406,6 +438,7 @@ void test_suites(void)
     CU_add_test(suite, "verbs of an identity in a repository", test_verbs);
     CU_add_test(suite, "verbs that are about no repository", test_server_wide);
     CU_add_test(suite, "what a credential is limited to", test_limits);
+    CU_add_test(suite, "what an issuer is limited to", test_issuer_limits);
     CU_add_test(suite, "verbs with an environment", test_environments);
     CU_add_test(suite, "persons and functions", test_persons_and_functions);
     CU_add_test(suite, "issuers", test_issuers);

@@ -189,7 +189,9 @@ static void test_bad_files(void)
     FILE *out;
 
     begin();
+    fault = (struct fault)FAULT_INIT;
     CU_ASSERT_EQUAL(check(), 0); /* no keys are no mistake */
+    CU_ASSERT_EQUAL(fault.code, 0);
     CU_ASSERT_EQUAL_FATAL(open_keys(NOW), 0);
     newest_kid(kid);
     file_of(kid, file);
