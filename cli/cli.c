@@ -126,7 +126,7 @@ static const struct cli_verb verbs[] = {
      1,
      2},
     {{"robot", "list|show|add|rotate|change|revoke|delete [NAME]",
-      "accounts of programs and their secrets", robot_options},
+      "accounts of programs", robot_options},
      robot_run,
      1,
      2},

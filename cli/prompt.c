@@ -42,7 +42,8 @@ static int read_line(int fd, struct buf *line)
     }
 }
 
-static int read_hidden(int fd, struct buf *line)
+/* What was typed before the question is thrown away: it was for something else. */
+static int read_hidden(int fd, const char *question, struct buf *line)
 {
     struct sigaction action = {.sa_handler = note}, before[ARRAY_LENGTH(signals)];
     struct termios shown, hidden;
@@ -56,9 +57,10 @@ static int read_hidden(int fd, struct buf *line)
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     tcsetattr(fd, TCSAFLUSH, &hidden);
+    dprintf(fd, "%s", question);
     outcome = read_line(fd, line);
     failure = errno;
-    tcsetattr(fd, TCSAFLUSH, &shown);
+    tcsetattr(fd, TCSADRAIN, &shown);
     for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
         sigaction(signals[i], &before[i], NULL);
     if (caught != 0)
@@ -75,8 +77,9 @@ int prompt_line(const char *question, bool is_secret, const char *instead, struc
 
     if (fd < 0)
         return fault_set(fault, ERR_INVALID, "there is no terminal to ask at; %s", instead);
-    dprintf(fd, "%s", question);
-    outcome = is_secret ? read_hidden(fd, line) : read_line(fd, line);
+    if (!is_secret)
+        dprintf(fd, "%s", question);
+    outcome = is_secret ? read_hidden(fd, question, line) : read_line(fd, line);
     if (is_secret)
         dprintf(fd, "\n");
     close(fd);

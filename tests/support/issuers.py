@@ -143,11 +143,14 @@ class Provider:
         self.stop()
 
     def start(self):
+        self._launch()
+        check.eventually('the provider answers', self._answers, 120)
+
+    def _launch(self):
         self._process = subprocess.Popen(
             [command.find('oidc-provider-mock'), '--host', '127.0.0.1', '--port', str(self.port)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, 'AUTHLIB_INSECURE_TRANSPORT': '1'})
-        check.eventually('the provider answers', self._answers, 120)
 
     def stop(self):
         self._process.terminate()
@@ -167,7 +170,8 @@ class Provider:
         return json.load(answer)['id_token']
 
     def _answers(self):
-        assert self._process.poll() is None, 'the provider ended'
+        if self._process.poll() is not None:
+            self._launch() # its port may have been taken while it was stopped
         try:
             return self._request('GET', DISCOVERY, None).status == 200
         except OSError:
