@@ -17,6 +17,8 @@
 #include "registry/push.h"
 #include "registry/reference.h"
 #include "server/authorise.h"
+#include "server/challenge.h"
+#include "server/credential.h"
 #include "server/handlers.h"
 #include "server/upload_body.h"
 #include "server/v2.h"
@@ -286,9 +288,29 @@ static void source_found(void *arg, int err)
         mounted(&u->mount, err);
 }
 
+/* By the policy alone: where no source is named there is no scope that a client could ask for. */
 static bool may_pull(struct slice repository, void *request)
 {
-    return authorise_can(request, VERB_PULL, repository);
+    return authorise_lists(request, repository);
+}
+
+/* Its owner may read the source, but the token was made out for the target alone, because nothing
+ * else was asked for until now: the client gets one for both, as it knows it from other
+ * registries. */
+static bool needs_wider_token(const struct request *r, struct slice source)
+{
+    return r->credential != NULL && r->credential->is_scoped && authorise_lists(r, source);
+}
+
+static void ask_for_wider_token(struct upload_request *u)
+{
+    struct fault fault = FAULT_INIT;
+
+    fault_set(&fault, ERR_UNAUTHORIZED,
+              "the access token was not made out for pull in the repository to mount from; ask for "
+              "another one");
+    challenge_send(u->r, &fault);
+    finish(u);
 }
 
 /* From where the one who asks may pull, and nowhere else: what may not be read is as if it were not
@@ -298,7 +320,10 @@ static void start_mount(struct upload_request *u)
     struct request *r = u->r;
 
     if (u->mount.from.n > 0 && !authorise_can(r, VERB_PULL, u->mount.from)) {
-        mounted(&u->mount, ERR_BLOB_UNKNOWN);
+        if (needs_wider_token(r, u->mount.from))
+            ask_for_wider_token(u);
+        else
+            mounted(&u->mount, ERR_BLOB_UNKNOWN);
     } else if (u->mount.from.n > 0 || authorise_sees_all(r)) {
         mount(u);
     } else {

@@ -363,9 +363,15 @@ def mounts(server):
     check.status(mount(dev, 'team/mount', shared, 'shared/app'), 201)
     check.status(mount(dev, 'team/mount2', shared), 201)
     check.status(dev.get_blob('team/mount2', shared), 200)
-    # A token must be for the source, too.
-    token = server.token('dev', 'repository:team/mount3:pull,push')
-    check.status(mount(server.visitor(bearer(token)), 'team/mount3', shared, 'shared/app'), 202)
+    # A token must be for the source, too; where its owner may not pull nothing tells so.
+    visitor = server.visitor(bearer(server.token('dev', 'repository:team/mount3:pull,push')))
+    answer = check.status(mount(visitor, 'team/mount3', shared, 'shared/app'), 401)
+    check.equal(challenge(answer)[0]['scope'],
+                'repository:team/mount3:pull,push repository:shared/app:pull', 'scope')
+    for source in ('hidden/app', 'hidden/none'):
+        check.status(mount(visitor, 'team/mount3', secret, source), 202)
+    both = server.token('dev', *challenge(answer)[0]['scope'].split())
+    check.status(mount(server.visitor(bearer(both)), 'team/mount3', shared, 'shared/app'), 201)
     # To push it needs the bytes, whoever has them.
     location = dev.begin_upload('team/mount')
     answer = dev.request('PUT', with_query(location, f'digest={secret}'), {}, b'')

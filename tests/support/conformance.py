@@ -37,12 +37,12 @@ def environment(server):
 
 
 class Run:
-    """One run of the suite against a server, and what came of it."""
+    """One run of the suite against a server, and what came of it; `more` are variables for it."""
 
-    def __init__(self, server):
+    def __init__(self, server, more=None):
         # It stands alone in its directory: a file oci-conformance.yaml would be read.
         result = subprocess.run([command.find('conformance')], cwd=server.directory, check=False,
-                                env=environment(server), stdout=subprocess.PIPE,
+                                env={**environment(server), **(more or {})}, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, timeout=900, text=True)
         self.status = result.returncode
         self.results = os.path.join(server.directory, 'results')
