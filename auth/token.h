@@ -22,10 +22,10 @@ struct token_create {
     uint64_t id; /* this and sha256 from token_secret_make */
     uint8_t sha256[TOKEN_HASH_SIZE];
     struct slice account; /* empty for bootstrap */
-    bool external;   /* of the htpasswd file (login_has_external): its row is made if missing */
-    int64_t life_ms; /* 0: for ever */
+    bool external;     /* of the htpasswd file (login_has_external): its row is made if missing */
+    int64_t life_ms;   /* 0: for ever */
     int64_t latest_ms; /* it ends then at the latest; 0: no such limit */
-    uint32_t verbs;  /* verb_bits it can be used for at most */
+    uint32_t verbs;    /* verb_bits it can be used for at most */
     const struct slice *globs;
     unsigned globs_n; /* at most TOKEN_GLOBS_MAX; 0: every repository */
     bool may_approve; /* personal only, life_ms at most TOKEN_APPROVE_MAX_MS: else ERR_INVALID */

@@ -10,8 +10,12 @@
 static const struct {
     const char *plain, *text;
 } vectors[] = {
-    {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-    {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+    {"", ""},
+    {"f", "Zg=="},
+    {"fo", "Zm8="},
+    {"foo", "Zm9v"},
+    {"foob", "Zm9vYg=="},
+    {"fooba", "Zm9vYmE="},
     {"foobar", "Zm9vYmFy"},
 };
 
@@ -34,8 +38,8 @@ static void test_vectors(void)
 
 static void test_what_is_none(void)
 {
-    static const char *const bad[] = {"Zg", "Zg=", "Z===", "====", "Zm9v ", "Zm 9",
-                                      "Zg==Zg==", "Zm9-", "Zm\n9", "Z=g="};
+    static const char *const bad[] = {"Zg",   "Zg=",      "Z===", "====",  "Zm9v ",
+                                      "Zm 9", "Zg==Zg==", "Zm9-", "Zm\n9", "Z=g="};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct buf out;
