@@ -86,7 +86,7 @@ int issuer_hosts_check_keys(const struct issuer_hosts *hosts, struct slice issue
                             struct slice keys_text, struct fault *fault)
 {
     struct arena arena;
-    struct url issuer, keys;
+    struct url issuer = {0}, keys = {0};
 
     arena_init(&arena, ARENA_MAX);
     int err = parse(&arena, issuer_text, &issuer, fault);

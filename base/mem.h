@@ -18,6 +18,17 @@ char *xstrndup(const char *text, size_t length);
 /* The struct of `type` whose `member` is at `pointer`. */
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-#define ARRAY_LENGTH(array)                 (sizeof(array) / sizeof((array)[0]))
+/* Of a large array on the stack that is written before it is read: a hardened build would set all
+ * of it to zero each time. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef UNINITIALIZED
+#define UNINITIALIZED
+#endif
+
+#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -342,7 +342,7 @@ static int parse_subject(struct explaining *e, struct slice text, struct fault *
 static int parse_explain(struct explaining *e, struct fault *fault)
 {
     struct request *r = e->r;
-    struct slice subject, verb;
+    struct slice subject = {0}, verb = {0};
 
     int err = api_query_text(r, "subject", SUBJECT_MAX, &subject, fault);
     if (err == 0)

@@ -173,8 +173,10 @@ void dispatch(struct request *r)
 
     if (err != 0) {
         response_send_error(r, err, &fault, SLICE(""));
-    } else if (r->worker->gate == NULL || route_right(r->route, r->method) == RIGHT_NONE) {
+    } else if (r->worker->gate == NULL) {
         r->verbs = VERB_BITS_ALL;
+        route_handler(r->route, r->method)(r);
+    } else if (route_right(r->route, r->method) == RIGHT_NONE) {
         route_handler(r->route, r->method)(r);
     } else {
         authenticate(r, authenticated);

@@ -377,9 +377,17 @@ static void stop_signing(struct process *process)
 
 static int open_tls(struct process *process, struct fault *fault)
 {
-    if (process->settings->tls_certificate[0] == '\0')
-        return 0;
-    return tls_files_open(process->settings, &process->server.tls, fault);
+    const struct settings *settings = process->settings;
+
+    if (settings->tls_certificate[0] != '\0')
+        return tls_files_open(settings, &process->server.tls, fault);
+    /* Who wrote these believes that TLS is spoken. */
+    if (settings->tls_key[0] != '\0' || settings->tls_client_ca[0] != '\0')
+        return fault_set(
+            fault, ERR_CONFIG,
+            "tls.key or tls.client_ca is set and tls.certificate is not, without which "
+            "no TLS is spoken");
+    return 0;
 }
 
 static int serve_store(struct process *process)

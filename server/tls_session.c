@@ -299,7 +299,7 @@ ssize_t tls_session_send(struct tls_session *session, const void *bytes, size_t 
 
 ssize_t tls_session_send_file(struct tls_session *session, int file, off_t *at, size_t n)
 {
-    char piece[PIECE_BYTES];
+    char piece[PIECE_BYTES] UNINITIALIZED;
     size_t total = 0;
 
     while (total < n) {

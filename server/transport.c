@@ -3,6 +3,8 @@
 
 #include "server/transport.h"
 
+#include "base/mem.h"
+
 #include <string.h>
 #include <sys/uio.h>
 
@@ -12,7 +14,7 @@
 /* A head and a small body in one record instead of two. */
 static ssize_t send_joined(const struct conn *conn, struct slice first, struct slice second)
 {
-    char joined[RECORD_BYTES];
+    char joined[RECORD_BYTES] UNINITIALIZED;
 
     if (first.n + second.n <= sizeof(joined)) {
         memcpy(joined, first.p, first.n);

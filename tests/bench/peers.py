@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers that are measured, each in a directory of its own, on a port of its own."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import time
 
+import access
 import command
 import http1
 
@@ -181,6 +183,25 @@ class TidemarkTls(Tidemark):
     def argv(self):
         return [os.environ['TIDEMARK'], 'serve', '--config', self.path('tidemark.yaml'), '--data',
                 self.path('data'), '--listen', f'127.0.0.1:{self.tls_port}']
+
+
+class TidemarkAuth(Tidemark):
+    """With authentication: everybody may do everything by its policy, which has to say so for each
+    request; `token` is an access token of somebody, made out for what is pulled."""
+
+    token = None
+
+    def write_files(self):
+        with open(self.path('policy.json'), 'w', encoding='utf-8') as file:
+            json.dump({'roles': {'all': ['pull', 'push', 'move-tag']},
+                       'bindings': [{'role': 'all', 'to': ['anonymous'], 'repositories': ['**']}]},
+                      file)
+        with open(self.path('htpasswd'), 'w', encoding='utf-8') as file:
+            file.write(f'{access.USER}:{access.HASH}\n')
+        with open(self.path('tidemark.yaml'), 'w', encoding='utf-8') as file:
+            file.write('log: {access: "off"}\n'
+                       f'auth: {{enabled: true, policy: {self.path("policy.json")}, '
+                       f'htpasswd: {self.path("htpasswd")}, token_ttl: 1h}}\n')
 
 
 class Distribution(Peer):

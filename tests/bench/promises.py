@@ -27,6 +27,11 @@ class Figures:
             raise Missing(key)
         return result.value
 
+    def cpu_us(self, key):
+        """For each request."""
+        self.value(key)
+        return self._medians[key][TIDEMARK].cpu_us
+
     def note(self, key):
         note = self._medians[key][TIDEMARK].note
         return f' ({note})' if note else ''
@@ -65,6 +70,11 @@ def tags_page(figures):
     return f'{ratio:.2f} x', ratio < 2
 
 
+def token_costs_little(figures):
+    ratio = figures.cpu_us('get-tag-token') / figures.cpu_us('get-tag')
+    return f'{ratio:.2f} x', ratio < 1.15
+
+
 FEW, MANY = count(FULL.few_tags), count(FULL.many_tags)
 PROMISES = (
     ('manifest GET by tag, 64 connections: at least 1.0 x nginx with the same bytes in a file',
@@ -78,6 +88,8 @@ PROMISES = (
     ('blob GET 100 MiB: at least 0.95 x nginx', at_least('blob-100m', NGINX, 0.95)),
     ('blob GET 1 MiB over TLS: at least 0.9 x nginx', at_least('tls-1m', NGINX, 0.9)),
     ('blob GET 100 MiB over TLS: at least 0.9 x nginx', at_least('tls-100m', NGINX, 0.9)),
+    ('manifest GET with an access token: less than 1.15 x the CPU time of one without '
+     'authentication', token_costs_little),
     ('blob PUT 512 MiB, durable: at most 1.2 x the time of write + fsync of the same bytes',
      durable_put),
     ('manifest PUT, 64 connections, durable: at least 10 x distribution v3',

@@ -742,14 +742,17 @@ def _start(_):
             check.contains(error.stderr, why)
             continue
         raise AssertionError(f'it started with {names}')
-    text = config(base, 'tls').replace(f'{base}/tls.key', f'{base}/tls.key, {base}/tls.key')
-    try:
-        with Server(text):
-            pass
-    except StartError as error:
-        check.contains(error.stderr, 'as many files as')
-    else:
-        raise AssertionError('it started with two keys for one certificate')
+    text = config(base, 'tls')
+    for text, why in ((text.replace(f'{base}/tls.key', f'{base}/tls.key, {base}/tls.key'),
+                       'as many files as'),
+                      (text.replace(f'{base}/tls.pem', ''), 'tls.certificate is not')):
+        try:
+            with Server(text):
+                pass
+        except StartError as error:
+            check.contains(error.stderr, why)
+            continue
+        raise AssertionError(f'it started: {why}')
 
 
 @suite.case('TLS 1.3 alone, when configured')

@@ -14,6 +14,7 @@ import http1
 from registry import Registry
 from server import Server
 
+USER = 'somebody'
 PASSWORD = 'correct horse'
 # bcrypt of it at the least cost, so that tests do not spend their time hashing.
 HASH = '$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e'

@@ -5,6 +5,7 @@ Both listen on 127.0.0.1 with http; their URL is their name (`iss`).
 """
 
 import base64
+import glob
 import hashlib
 import hmac
 import json
@@ -18,10 +19,15 @@ import urllib.parse
 import urllib.request
 import warnings
 
-from joserfc import jwk, jwt
-
 import check
+import command
 from fake_registry import FakeRegistry
+
+try:
+    from joserfc import jwk, jwt
+except ImportError: # the python3 of ./dev need not be the first on PATH
+    sys.path += glob.glob(os.path.join(command.python_bin(), '../lib/python3*/site-packages'))
+    from joserfc import jwk, jwt
 
 DISCOVERY = '/.well-known/openid-configuration'
 KEYS = '/keys'
@@ -137,11 +143,14 @@ class Provider:
         self.stop()
 
     def start(self):
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', 'oidc_provider_mock', '--host', '127.0.0.1',
-             '--port', str(self.port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, env={**os.environ, 'AUTHLIB_INSECURE_TRANSPORT': '1'})
+        self._launch()
         check.eventually('the provider answers', self._answers, 120)
+
+    def _launch(self):
+        self._process = subprocess.Popen(
+            [command.find('oidc-provider-mock'), '--host', '127.0.0.1', '--port', str(self.port)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, 'AUTHLIB_INSECURE_TRANSPORT': '1'})
 
     def stop(self):
         self._process.terminate()
@@ -161,7 +170,8 @@ class Provider:
         return json.load(answer)['id_token']
 
     def _answers(self):
-        assert self._process.poll() is None, 'the provider ended'
+        if self._process.poll() is not None:
+            self._launch() # its port may have been taken while it was stopped
         try:
             return self._request('GET', DISCOVERY, None).status == 200
         except OSError:

@@ -6,7 +6,8 @@ import load
 import seeding
 from content import REPOSITORY
 from load import Result
-from peers import Distribution, DockerRegistry, Nginx, NginxTls, Tidemark, TidemarkTls
+from peers import (Distribution, DockerRegistry, Nginx, NginxTls, Tidemark, TidemarkAuth,
+                   TidemarkTls)
 from scene import Scene, case
 
 CONNECTIONS = 64
@@ -19,6 +20,11 @@ def get_manifest_by_tag(peer, content, options):
 def get_manifest_by_digest(peer, content, options):
     return load.wrk(peer, f'/v2/{REPOSITORY}/manifests/{content.manifest_digest}', CONNECTIONS,
                     options.seconds)
+
+
+def get_manifest_with_token(peer, content, options):
+    return load.wrk(peer, content.manifest_target(), CONNECTIONS, options.seconds,
+                    fields=[f'Authorization: Bearer {peer.token}', *load.ACCEPT])
 
 
 def head_manifest(peer, content, options):
@@ -66,4 +72,11 @@ def scenes(_scale):
         kinds=(TidemarkTls, NginxTls),
         before=seeding.give_certificate,
         after=seeding.push_content)
-    return plain, over_tls
+    with_token = Scene(
+        cases=(
+            case('get-tag-token', 'manifest GET by tag with an access token, 64 connections',
+                 get_manifest_with_token),
+        ),
+        kinds=(TidemarkAuth,),
+        after=seeding.push_content_and_log_in)
+    return plain, over_tls, with_token
