@@ -146,13 +146,21 @@ static char letter_of(enum token_kind kind)
     return '?';
 }
 
+/* People write ids on command lines, where a first '-' would begin an option. */
+static bool is_good_id(uint64_t id)
+{
+    char text[TOKEN_ID_SIZE + 1];
+
+    return id != 0 && token_id_format(id, text).p[0] != '-';
+}
+
 int token_secret_make(enum token_kind kind, struct token_secret *secret)
 {
     uint8_t random[RANDOM_BYTES];
 
     memset(secret, 0, sizeof(*secret));
     secret->kind = kind;
-    while (secret->id == 0)
+    while (!is_good_id(secret->id))
         if (RAND_bytes((unsigned char *)&secret->id, sizeof(secret->id)) != 1)
             return ERR_INTERNAL;
     if (RAND_priv_bytes(random, sizeof(random)) != 1)
