@@ -269,6 +269,8 @@ int account_change(struct kv_tx *tx, void *account_change)
                     slice_trim(buf_slice(&what)));
     if (err == 0 && what.n > 0)
         err = write_row(tx, change->name, &after);
+    if (err == 0 && change->bcrypt != NULL)
+        err = token_remove_refresh(tx, change->name);
     buf_fini(&what);
     return err;
 }

@@ -98,8 +98,8 @@ static bool next_piece(struct slice *rest, struct slice *piece, bool *is_claim, 
 /* "github:": says whose name this is, so it has no '@' or '/' and is no kind of ours. */
 static bool is_prefix(struct slice text)
 {
-    static const struct slice ours[] = {SLICE("user:"), SLICE("robot:"), SLICE("group:"),
-                                        SLICE("issuer:"), SLICE("token:")};
+    static const struct slice ours[] = {SLICE("user:"),   SLICE("robot:"), SLICE("group:"),
+                                        SLICE("issuer:"), SLICE("token:"), SLICE("cert:")};
     size_t colon = slice_find_char(text, ':');
 
     if (colon == 0 || colon == text.n)

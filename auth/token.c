@@ -123,6 +123,20 @@ int token_remove_all(struct kv_tx *tx, struct slice account, unsigned *removed)
     return err;
 }
 
+int token_remove_refresh(struct kv_tx *tx, struct slice account)
+{
+    struct row_token row;
+    struct ids ids;
+    int err = read_ids(tx, account, &ids);
+
+    for (unsigned i = 0; i < ids.n && err == 0; i++) {
+        err = read_row(tx, ids.id[i], &row);
+        if (err == 0 && row.kind == TOKEN_REFRESH)
+            err = remove_rows(tx, account, ids.id[i]);
+    }
+    return err;
+}
+
 /* What counts when one more is wanted. */
 struct census {
     struct ids dead;

@@ -71,6 +71,10 @@ struct token_list {
 };
 int token_list(struct kv_tx *tx, void *token_list) MUST_CHECK;
 
+/* In a write function: ends the refresh tokens of an account whose password is another from now on:
+ * who logged in with the old one must know the new one. */
+int token_remove_refresh(struct kv_tx *tx, struct slice account) MUST_CHECK;
+
 /* Removes every secret of the account, without events of their own; for account_delete. */
 int token_remove_all(struct kv_tx *tx, struct slice account, unsigned *removed) MUST_CHECK;
 

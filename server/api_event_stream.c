@@ -13,10 +13,12 @@
  */
 #include "config.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "server/api.h"
 #include "server/event_reader.h"
 #include "server/event_wait.h"
+#include "server/gate.h"
 #include "server/handlers.h"
 
 #include <stdlib.h>
@@ -28,13 +30,14 @@ struct event_stream {
     struct event_reader reader;
     struct event_waiter waiter;
     struct event *timer;
-    uint64_t sent;   /* the number the client knows */
-    bool reading;    /* a read is under way */
-    bool filling;    /* the answer asks for bytes at this moment */
-    bool has_piece;  /* reader.out has not gone out yet */
-    bool has_more;   /* the log may hold more than was read */
-    bool is_silent;  /* nothing was sent since the last tick */
-    bool needs_sign; /* of life */
+    uint64_t generation; /* of what was decided about its reader; see gate_generation */
+    uint64_t sent;       /* the number the client knows */
+    bool reading;        /* a read is under way */
+    bool filling;        /* the answer asks for bytes at this moment */
+    bool has_piece;      /* reader.out has not gone out yet */
+    bool has_more;       /* the log may hold more than was read */
+    bool is_silent;      /* nothing was sent since the last tick */
+    bool needs_sign;     /* of life */
     bool closed;
     int err;
 };
@@ -77,11 +80,24 @@ static void add_sign(struct event_stream *stream, struct buf *out)
     buf_add(out, SLICE(":\n\n"));
 }
 
+static uint64_t generation_now(const struct request *r)
+{
+    return r->worker->gate != NULL ? gate_generation(r->worker->gate->gate) : 0;
+}
+
+/* When accounts or the policy have changed, or its credential is over, the reader must ask anew,
+ * with the number of the last event it has. */
+static bool is_decided(const struct event_stream *stream)
+{
+    return stream->generation == generation_now(stream->r) &&
+           !identity_is_expired(stream->r->identity, clock_wall_ms());
+}
+
 static enum source_state fill(void *arg, struct buf *out)
 {
     struct event_stream *stream = arg;
 
-    if (stream->r->worker->server->draining || stream->err != 0)
+    if (stream->r->worker->server->draining || stream->err != 0 || !is_decided(stream))
         return SOURCE_END;
     if (stream->needs_sign)
         add_sign(stream, out);
@@ -173,6 +189,7 @@ void api_event_stream(struct request *r)
         return;
     }
     stream->r = r;
+    stream->generation = generation_now(r);
     stream->waiter = (struct event_waiter){.wake = on_wake, .arg = stream};
     int err = event_reader_init(&stream->reader, r, true, &fault);
     if (err == 0 && !event_wait_add(r->worker, &stream->waiter))

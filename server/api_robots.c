@@ -292,6 +292,10 @@ static int take_new(struct robot_write *write, const struct json *root, struct f
     int err = api_body_members(root, members, ARRAY_LENGTH(members), fault);
     if (err == 0)
         err = account_name_check(name->text, ACCOUNT_ROBOT, fault);
+    if (err == 0 && login_has_external(write->login, name->text))
+        err = fault_set(fault, ERR_EXISTS,
+                        "\"" SLICE_FMT "\" is a user of the htpasswd file; take another name",
+                        SLICE_ARG(name->text));
     if (err == 0 && description != NULL)
         err = account_description_check(description->text, fault);
     if (err == 0)

@@ -390,6 +390,11 @@ static void revoked(void *arg, int err)
     request_release(r);
 }
 
+static bool is_limited(const struct identity *identity)
+{
+    return (identity->limit & VERB_BITS_ALL) != VERB_BITS_ALL || identity->globs_n > 0;
+}
+
 /* NULL, and it is answered. */
 static struct token_call *begin(struct request *r)
 {
@@ -406,6 +411,11 @@ static struct token_call *begin(struct request *r)
         err = ERR_NO_MEMORY;
     else if (!is_admin(r))
         err = own_account(r, &call->revoke.account, &fault);
+    if (err == 0 && !is_admin(r) && is_limited(r->identity))
+        err =
+            fault_set(&fault, ERR_DENIED,
+                      "this secret is for some verbs or repositories only: it does not look at or "
+                      "end others; use one without limits, or the password");
     if (err == 0)
         err = request_decode(r, r->argument, &id);
     if (err == 0)

@@ -34,12 +34,6 @@ struct authentication {
     authenticate_done_fn done;
 };
 
-/* Grows whenever something changes that an entry of the cache was made of. */
-static uint64_t generation_of(const struct gate *gate)
-{
-    return login_generation(gate->login) + policy_cell_version(gate->policies);
-}
-
 static void take_credential(struct request *r, struct credential *credential)
 {
     credential_ref(credential);
@@ -126,7 +120,7 @@ static struct authentication *begin(struct request *r, authenticate_done_fn done
     }
     a->r = r;
     a->done = done;
-    a->generation = generation_of(r->worker->server->gate);
+    a->generation = gate_generation(r->worker->server->gate);
     return a;
 }
 
@@ -236,12 +230,19 @@ static void renew_groups(struct credential *token, const struct row_account *row
     token->identity = renewed;
 }
 
+/* Another account of the same name, made since. */
+static bool is_newer(const struct row_account *row, const struct credential *token)
+{
+    return row->created_ms / 1000 > token->issued_s;
+}
+
 /* `row` NULL: there is none, which a user of the htpasswd file need not have. */
 static bool is_alive(const struct authentication *a, const struct row_account *row)
 {
     bool is_robot = a->token->identity->kind == IDENTITY_ROBOT;
 
-    if (row != NULL && (row->disabled || (row->kind == ACCOUNT_ROBOT) != is_robot))
+    if (row != NULL && (row->disabled || (row->kind == ACCOUNT_ROBOT) != is_robot ||
+                        (!row->external && is_newer(row, a->token))))
         return false;
     return (row != NULL && !row->external) ||
            (!is_robot && login_has_external(a->r->worker->gate->gate->login, a->account.name));
@@ -249,14 +250,15 @@ static bool is_alive(const struct authentication *a, const struct row_account *r
 
 static void account_read(void *arg, int err)
 {
+    static const struct row_account none;
     struct authentication *a = CONTAINER_OF(arg, struct authentication, account);
+
     if (err != 0 && err != ERR_ACCOUNT_UNKNOWN) {
         token_refused(a, err, err_text(err));
     } else if (!is_alive(a, err == 0 ? &a->account.account.row : NULL)) {
         token_refused(a, ERR_UNAUTHORIZED, "the account of this token is disabled or gone");
     } else {
-        if (err == 0)
-            renew_groups(a->token, &a->account.account.row);
+        renew_groups(a->token, err == 0 ? &a->account.account.row : &none);
         token_accepted(a);
     }
     request_release(a->r);
@@ -312,7 +314,7 @@ static struct credential *find_known(const struct request *r, const struct crede
     struct gate_client *client = r->worker->gate;
     char address[CLIENT_ADDRESS_TEXT_MAX];
     struct credential *known =
-        credential_cache_find(client->cache, key, generation_of(client->gate), clock_wall_ms());
+        credential_cache_find(client->cache, key, gate_generation(client->gate), clock_wall_ms());
 
     if (known == NULL || !known->is_password)
         return known;

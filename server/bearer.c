@@ -57,6 +57,7 @@ int bearer_verify(const struct gate *gate, const struct settings *settings, stru
     if (err != 0)
         return err;
     *credential = credential_create_take(token.identity);
+    (*credential)->issued_s = token.issued_s;
     scope(*credential, &token);
     return 0;
 }

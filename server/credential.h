@@ -21,6 +21,7 @@ struct credential {
     unsigned refs;
     struct identity *identity; /* its reference; NULL: no credential was shown */
     bool is_password;          /* found by one: see login_wait_ms */
+    int64_t issued_s;          /* of an access token: when it was made, s since 1970 */
     bool is_scoped;            /* an access token: it is for `grants` and nothing else */
     struct grant *grants;
     unsigned grants_n;

@@ -38,6 +38,9 @@ static struct slice take_origin(struct request *r, struct slice target)
     target = slice_sub(target, scheme, SIZE_MAX);
     size_t slash = slice_find_char(target, '/');
     r->host = slice_sub(target, 0, slash);
+    if (!http_host_is_valid(
+            r->host)) /* with a user before it, or empty: no path, so it is refused */
+        return slice_sub(target, target.n, 0);
     return slice_sub(target, slash, SIZE_MAX);
 }
 

@@ -54,6 +54,11 @@ static void withdraw_run(struct pool_job *job)
     free(withdrawal);
 }
 
+uint64_t gate_generation(const struct gate *gate)
+{
+    return login_generation(gate->login) + policy_cell_version(gate->policies);
+}
+
 void gate_set_policy_take(struct gate *gate, struct policy *policy, uint64_t version)
 {
     bool has_admin = policy_has_admin(policy);

@@ -42,6 +42,9 @@ void gate_look(struct gate *gate);
 /* `policy` is committed as `version`: from now on it decides. Takes the reference. Any thread. */
 void gate_set_policy_take(struct gate *gate, struct policy *policy, uint64_t version);
 
+/* Grows whenever something changes by which a credential or right was judged. Any thread. */
+uint64_t gate_generation(const struct gate *gate);
+
 /* Of one worker, on its thread. */
 struct gate_client {
     struct gate *gate;
