@@ -363,8 +363,6 @@ int access_token_verify(struct server_keys *keys, struct slice text, struct slic
         err = read_identity(arena, &jwt, &identity, fault);
     if (err == 0)
         err = read_grants(arena, &jwt, token, fault);
-    if (err == 0 && integer_of(jwt.claims, SLICE("iat")) < 0)
-        err = refuse(fault, "iat");
     if (err == 0) {
         token->issued_s = integer_of(jwt.claims, SLICE("iat"));
         token->identity = identity_create(&identity);

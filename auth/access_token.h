@@ -38,7 +38,7 @@ int access_token_mint(struct server_keys *keys, const struct access_token_option
 
 struct access_token {
     struct identity *identity;         /* a reference of the caller's; expires_ms is the token's */
-    int64_t issued_s;                  /* when it was made, s since 1970 */
+    int64_t issued_s;                  /* when it was made, s since 1970; -1: it does not say */
     const struct access_grant *grants; /* in the arena */
     unsigned grants_n;
 };
