@@ -295,3 +295,21 @@ int account_list_all(struct account_run *run, const char *path, const char *list
     text_table_fini(&listing.table);
     return err;
 }
+
+int account_send_secret(struct account_run *run, enum fetch_method method, struct fault *fault)
+{
+    struct json *root;
+    struct slice secret;
+
+    int err = account_send(run, method, &root, fault);
+    if (err != 0)
+        return err;
+    secret = client_text(root, "secret");
+    if (!run->call->quiet)
+        account_print(run, root);
+    else if (secret.n > 0)
+        printf(SLICE_FMT "\n", SLICE_ARG(secret));
+    if (secret.n > 0 && !run->call->quiet && !run->call->json)
+        fputs("\nThe secret is shown this once.\n", stderr);
+    return 0;
+}

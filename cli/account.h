@@ -51,4 +51,9 @@ void account_print(const struct account_run *run, const struct json *root);
 int account_list_all(struct account_run *run, const char *path, const char *list,
                      const char *const *members, struct fault *fault) MUST_CHECK;
 
+/* Sends the body and prints the answer; of a secret in it that it is shown this once, and with
+ * --quiet nothing but the secret. */
+int account_send_secret(struct account_run *run, enum fetch_method method,
+                        struct fault *fault) MUST_CHECK;
+
 #endif

@@ -16,28 +16,10 @@ static int list(struct account_run *run, struct fault *fault)
     return account_list_all(run, "/api/v1/robots", "robots", members, fault);
 }
 
-static int send(struct account_run *run, enum fetch_method method, struct fault *fault)
-{
-    struct json *root;
-    struct slice secret;
-
-    int err = account_send(run, method, &root, fault);
-    if (err != 0)
-        return err;
-    secret = client_text(root, "secret");
-    if (!run->call->quiet)
-        account_print(run, root);
-    else if (secret.n > 0)
-        printf(SLICE_FMT "\n", SLICE_ARG(secret));
-    if (secret.n > 0 && !run->call->quiet && !run->call->json)
-        fputs("\nThe secret is shown this once.\n", stderr);
-    return 0;
-}
-
 static int show(struct account_run *run, struct fault *fault)
 {
     account_path(run, path, run->name, NULL);
-    return send(run, FETCH_GET, fault);
+    return account_send_secret(run, FETCH_GET, fault);
 }
 
 static int add_limits(struct account_run *run, struct fault *fault)
@@ -57,7 +39,7 @@ static int add(struct account_run *run, struct fault *fault)
     account_body_list(run, "groups", run->call->groups);
     err = add_limits(run, fault);
     client_path(&run->client, "/api/v1/robots");
-    return err != 0 ? err : send(run, FETCH_POST, fault);
+    return err != 0 ? err : account_send_secret(run, FETCH_POST, fault);
 }
 
 static int rotate(struct account_run *run, struct fault *fault)
@@ -67,7 +49,7 @@ static int rotate(struct account_run *run, struct fault *fault)
     account_body_begin(run);
     err = add_limits(run, fault);
     account_path(run, path, run->name, "/secrets");
-    return err != 0 ? err : send(run, FETCH_POST, fault);
+    return err != 0 ? err : account_send_secret(run, FETCH_POST, fault);
 }
 
 static int change(struct account_run *run, struct fault *fault)
@@ -83,20 +65,20 @@ static int change(struct account_run *run, struct fault *fault)
     if (call->enable || call->disable)
         account_body_bool(run, "disabled", call->disable);
     account_path(run, path, run->name, NULL);
-    return send(run, FETCH_PATCH, fault);
+    return account_send_secret(run, FETCH_PATCH, fault);
 }
 
 /* A secret of it, by its id. */
 static int revoke(struct account_run *run, struct fault *fault)
 {
     account_path(run, "/api/v1/tokens/", run->name, NULL);
-    return send(run, FETCH_DELETE, fault);
+    return account_send_secret(run, FETCH_DELETE, fault);
 }
 
 static int delete (struct account_run *run, struct fault *fault)
 {
     account_path(run, path, run->name, NULL);
-    return send(run, FETCH_DELETE, fault);
+    return account_send_secret(run, FETCH_DELETE, fault);
 }
 
 int robot_run(const struct cli_call *call, struct fault *fault)

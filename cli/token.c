@@ -27,24 +27,6 @@ static int list(struct account_run *run, struct fault *fault)
     return err;
 }
 
-static int send(struct account_run *run, enum fetch_method method, struct fault *fault)
-{
-    struct json *root;
-    struct slice secret;
-
-    int err = account_send(run, method, &root, fault);
-    if (err != 0)
-        return err;
-    secret = client_text(root, "secret");
-    if (!run->call->quiet)
-        account_print(run, root);
-    else if (secret.n > 0)
-        printf(SLICE_FMT "\n", SLICE_ARG(secret));
-    if (secret.n > 0 && !run->call->quiet && !run->call->json)
-        fputs("\nThe secret is shown this once.\n", stderr);
-    return 0;
-}
-
 static int create(struct account_run *run, struct fault *fault)
 {
     const struct cli_call *call = run->call;
@@ -58,13 +40,13 @@ static int create(struct account_run *run, struct fault *fault)
         account_body_bool(run, "approve", true);
     err = account_body_life(run, call->expires, fault);
     client_path(&run->client, "/api/v1/tokens");
-    return err != 0 ? err : send(run, FETCH_POST, fault);
+    return err != 0 ? err : account_send_secret(run, FETCH_POST, fault);
 }
 
 static int revoke(struct account_run *run, struct fault *fault)
 {
     account_path(run, "/api/v1/tokens/", run->name, NULL);
-    return send(run, FETCH_DELETE, fault);
+    return account_send_secret(run, FETCH_DELETE, fault);
 }
 
 int token_run(const struct cli_call *call, struct fault *fault)

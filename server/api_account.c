@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define ANSWER_MAX ((size_t)8 << 20)
+
 struct login *api_login(struct request *r)
 {
     struct gate *gate = r->worker->server->gate;
@@ -264,4 +266,78 @@ void api_account_remove(struct request *r, enum account_kind kind)
     removal->del.actor = r->actor;
     request_hold(r);
     kv_write(r->worker->kv, KV_FRONT, delete_row, removal, deleted);
+}
+
+/*
+ * Lists.
+ */
+
+struct accounts_list {
+    struct request *r;
+    const char *name; /* of the array in the answer */
+    struct account_list list;
+};
+
+static void accounts_listed(void *arg, int err)
+{
+    struct accounts_list *call = arg;
+    struct request *r = call->r;
+    struct json_writer w;
+    struct buf body;
+
+    if (err != 0) {
+        response_send_error(r, err, NULL, SLICE(""));
+    } else {
+        buf_init(&body, ANSWER_MAX);
+        json_writer_init(&w, &body);
+        json_object_begin(&w);
+        json_name(&w, slice_from_cstr(call->name));
+        json_array_begin(&w);
+        for (unsigned i = 0; i < call->list.accounts_n; i++) {
+            json_object_begin(&w);
+            api_account_members(&w, &call->list.accounts[i]);
+            json_object_end(&w);
+        }
+        json_array_end(&w);
+        api_text(&w, "next", call->list.next);
+        json_object_end(&w);
+        api_send_json(r, &body);
+    }
+    request_release(r);
+}
+
+static int read_accounts(struct kv_tx *tx, void *arg)
+{
+    struct accounts_list *call = arg;
+
+    return account_list(tx, &call->list);
+}
+
+void api_account_list(struct request *r, enum account_kind kind, const char *name)
+{
+    struct accounts_list *call = arena_alloc(&r->arena, sizeof(*call));
+    struct fault fault = FAULT_INIT;
+    struct api_page page = {0};
+    struct slice group = {0};
+
+    if (api_login(r) == NULL)
+        return;
+    int err = call == NULL ? ERR_NO_MEMORY : api_page_parse(r, ACCOUNT_NAME_MAX, &page, &fault);
+    if (err == 0)
+        err = api_query_text(r, "group", GROUP_NAME_MAX, &group, &fault);
+    if (err != 0) {
+        response_send_error(r, err, &fault, SLICE(""));
+        return;
+    }
+    call->r = r;
+    call->name = name;
+    call->list = (struct account_list){
+        .kind = kind,
+        .group = group,
+        .after = page.after,
+        .limit = page.n,
+        .arena = &r->arena,
+    };
+    request_hold(r);
+    kv_read(r->worker->kv, read_accounts, call, accounts_listed);
 }

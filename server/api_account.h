@@ -52,6 +52,10 @@ int api_token_limits(struct request *r, const struct json *expires_in, const str
 /* What has a secret in it must stay in nobody's cache. */
 void api_send_secret(struct request *r, int status, struct buf *body);
 
+/* GET of the accounts of a kind, page by page, `?group=` only those in it; `name` is that of the
+ * array in the answer. */
+void api_account_list(struct request *r, enum account_kind kind, const char *name);
+
 /* DELETE of the account in the path, with its secrets: 204. */
 void api_account_remove(struct request *r, enum account_kind kind);
 

@@ -22,72 +22,9 @@ static void refuse(struct request *r, int err, const struct fault *fault)
  * Reading.
  */
 
-struct robots_list {
-    struct request *r;
-    struct account_list list;
-};
-
-static void listed(void *arg, int err)
-{
-    struct robots_list *call = arg;
-    struct request *r = call->r;
-    struct json_writer w;
-    struct buf body;
-
-    if (err != 0) {
-        refuse(r, err, NULL);
-    } else {
-        buf_init(&body, ANSWER_MAX);
-        json_writer_init(&w, &body);
-        json_object_begin(&w);
-        json_name(&w, SLICE("robots"));
-        json_array_begin(&w);
-        for (unsigned i = 0; i < call->list.accounts_n; i++) {
-            json_object_begin(&w);
-            api_account_members(&w, &call->list.accounts[i]);
-            json_object_end(&w);
-        }
-        json_array_end(&w);
-        api_text(&w, "next", call->list.next);
-        json_object_end(&w);
-        api_send_json(r, &body);
-    }
-    request_release(r);
-}
-
-static int read_list(struct kv_tx *tx, void *arg)
-{
-    struct robots_list *call = arg;
-
-    return account_list(tx, &call->list);
-}
-
 void api_robots_get(struct request *r)
 {
-    struct robots_list *call = arena_alloc(&r->arena, sizeof(*call));
-    struct fault fault = FAULT_INIT;
-    struct api_page page = {0};
-    struct slice group = {0};
-
-    if (api_login(r) == NULL)
-        return;
-    int err = call == NULL ? ERR_NO_MEMORY : api_page_parse(r, ACCOUNT_NAME_MAX, &page, &fault);
-    if (err == 0)
-        err = api_query_text(r, "group", GROUP_NAME_MAX, &group, &fault);
-    if (err != 0) {
-        refuse(r, err, &fault);
-        return;
-    }
-    call->r = r;
-    call->list = (struct account_list){
-        .kind = ACCOUNT_ROBOT,
-        .group = group,
-        .after = page.after,
-        .limit = page.n,
-        .arena = &r->arena,
-    };
-    request_hold(r);
-    kv_read(r->worker->kv, read_list, call, listed);
+    api_account_list(r, ACCOUNT_ROBOT, "robots");
 }
 
 /* A robot with what is kept of its secrets, and the text of the one that was just made. */

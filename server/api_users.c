@@ -28,11 +28,6 @@
  * Reading.
  */
 
-struct users_list {
-    struct request *r;
-    struct account_list list;
-};
-
 static void write_user(struct json_writer *w, const struct account *account)
 {
     json_object_begin(w);
@@ -40,64 +35,9 @@ static void write_user(struct json_writer *w, const struct account *account)
     json_object_end(w);
 }
 
-static void listed(void *arg, int err)
-{
-    struct users_list *call = arg;
-    struct request *r = call->r;
-    struct json_writer w;
-    struct buf body;
-
-    if (err != 0) {
-        response_send_error(r, err, NULL, SLICE(""));
-    } else {
-        buf_init(&body, ANSWER_MAX);
-        json_writer_init(&w, &body);
-        json_object_begin(&w);
-        json_name(&w, SLICE("users"));
-        json_array_begin(&w);
-        for (unsigned i = 0; i < call->list.accounts_n; i++)
-            write_user(&w, &call->list.accounts[i]);
-        json_array_end(&w);
-        api_text(&w, "next", call->list.next);
-        json_object_end(&w);
-        api_send_json(r, &body);
-    }
-    request_release(r);
-}
-
-static int read_list(struct kv_tx *tx, void *arg)
-{
-    struct users_list *call = arg;
-
-    return account_list(tx, &call->list);
-}
-
 void api_users_get(struct request *r)
 {
-    struct users_list *call = arena_alloc(&r->arena, sizeof(*call));
-    struct fault fault = FAULT_INIT;
-    struct api_page page = {0};
-    struct slice group = {0};
-
-    if (api_login(r) == NULL)
-        return;
-    int err = call == NULL ? ERR_NO_MEMORY : api_page_parse(r, ACCOUNT_NAME_MAX, &page, &fault);
-    if (err == 0)
-        err = api_query_text(r, "group", GROUP_NAME_MAX, &group, &fault);
-    if (err != 0) {
-        response_send_error(r, err, &fault, SLICE(""));
-        return;
-    }
-    call->r = r;
-    call->list = (struct account_list){
-        .kind = ACCOUNT_USER,
-        .group = group,
-        .after = page.after,
-        .limit = page.n,
-        .arena = &r->arena,
-    };
-    request_hold(r);
-    kv_read(r->worker->kv, read_list, call, listed);
+    api_account_list(r, ACCOUNT_USER, "users");
 }
 
 struct user_get {
